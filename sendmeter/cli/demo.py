@@ -1,0 +1,133 @@
+"""`sendmeter demo`: an organization with realistic traffic, to look at."""
+
+import math
+import os
+import random
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from sendmeter.app import open_store, utc_now
+from sendmeter.cli.options import database_option
+from sendmeter.cli.serve import host_option, port_option, run, workers_option
+from sendmeter.domain.caps import Caps
+from sendmeter.domain.cycles import Anchor, cycle_containing
+from sendmeter.domain.events import BATCH_LIMIT, UsageEvent
+from sendmeter.domain.organizations import Organization
+from sendmeter.errors import Unauthorized
+from sendmeter.services import events, keys, organizations
+from sendmeter.services.organizations import FIRST_KEY_SCOPES
+from sendmeter.settings import Settings
+from sendmeter.store import Store
+
+NAME = "Sendmeter demo"
+KEY_FILE = "sendmeter-demo.key"
+DAYS_SHOWN = 15
+# How often a channel is used, and in nano-USD what one SMS or one minute of a call costs, by country.
+CHANNELS = {"EMAIL": 52, "INAPP_WEB": 16, "PUSH": 13, "SMS": 10, "WEB_PUSH": 5, "SLACK": 2, "CALL": 2}
+SMS_PRICES = {"US": 10_900_000, "GB": 46_300_000, "DE": 99_425_000, "FR": 80_037_500, "IN": 83_200_000}
+CALL_PRICES = {"US": 14_000_000, "GB": 15_800_000, "DE": 18_700_000}
+
+
+@click.command()
+@click.option("--events", "count", type=click.IntRange(1, 1_000_000), default=30_000, show_default=True)
+@click.option("--serve", "and_serve", is_flag=True, help="Then start the server.")
+@host_option
+@port_option
+@workers_option
+@database_option
+def demo(count: int, and_serve: bool, host: str, port: int, workers: int, database: str | None) -> None:
+    """Make a demo organization with realistic traffic in its running cycle.
+
+    Run again it keeps what is there. The demo's API key lies beside the database, in sendmeter-demo.key.
+    """
+    settings = Settings.from_environment(database_url=database)
+    store = open_store(settings)
+    try:
+        token = _ready(store, count)
+    finally:
+        store.close()
+
+    def announce(url: str) -> None:
+        click.echo(f"\nTry it:\n\n  curl -H 'Authorization: Bearer {token}' {url}/organization/usage\n")
+
+    if and_serve:
+        run(settings, host, port, workers, announce)
+    else:
+        announce(f"http://{host}:{port}")
+        click.echo("Start the server with: sendmeter serve")
+
+
+def _ready(store: Store, count: int) -> str:
+    """Give the demo's key; make the demo first where it is not complete."""
+    key_file = (Path(store.path).parent if store.path else Path()) / KEY_FILE
+    organization = next((each for each in organizations.search(store) if each.name == NAME), None)
+    if organization is not None and (token := _kept_key(store, key_file, organization)):
+        return token
+    if organization is None:
+        now = utc_now()
+        anchor = Anchor((now - timedelta(days=DAYS_SHOWN)).day, "UTC")
+        organization = organizations.create(store, NAME, anchor, Caps(), now).organization
+    _fill(store, organization, count)
+    made = keys.create(store, organization.number, "demo", FIRST_KEY_SCOPES, utc_now())
+    # Written last: while it is missing, the demo is filled again, which counts nothing twice.
+    with open(key_file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(made.token + "\n")
+    return made.token
+
+
+def _kept_key(store: Store, key_file: Path, organization: Organization) -> str | None:
+    """Read the demo's key of an earlier run; None where it is gone or does not work any more."""
+    try:
+        token = key_file.read_text().strip()
+        key = keys.caller_of(store, token, utc_now())
+    except (OSError, ValueError, Unauthorized):
+        return None
+    return token if key.organization_number == organization.number else None
+
+
+def _fill(store: Store, organization: Organization, count: int) -> None:
+    start = cycle_containing(organization.anchor, organization.created_at).start
+    made = _traffic(start, organization.created_at, count)
+    with click.progressbar(length=count, label=f"Recording {count:,} events", file=sys.stderr) as bar:
+        while batch := [(event.event_id, event) for event in islice(made, BATCH_LIMIT)]:
+            events.record(store, organization.number, batch, utc_now())
+            bar.update(len(batch))
+
+
+def _traffic(start: datetime, end: datetime, count: int) -> Iterator[UsageEvent]:
+    """Make events of a cycle, the same for the same times: busy days and quiet nights."""
+    chance = random.Random(20_261_123)  # noqa: S311 - a demo, not a secret
+    channels, weights = list(CHANNELS), list(CHANNELS.values())
+    for index in range(count):
+        channel = chance.choices(channels, weights)[0]
+        country = prices = cost = None
+        if channel in ("SMS", "CALL"):
+            prices = SMS_PRICES if channel == "SMS" else CALL_PRICES
+            country = chance.choice(list(prices))
+            units = chance.choices([1, 2, 3], [8, 2, 1])[0] if channel == "SMS" else chance.randint(1, 12)
+            cost = prices[country] * units
+        yield UsageEvent(
+            source="demo",
+            event_id=f"demo-{index:07d}",
+            channel=channel,
+            quantity=chance.choices([1, 2, 25], [90, 8, 2])[0] if channel == "EMAIL" else 1,
+            cost_nano_usd=cost,
+            provider={"EMAIL": "ses", "SMS": chance.choice(["telnyx", "twilio"]), "CALL": "telnyx"}.get(channel),
+            provider_message_id=None,
+            occurred_at=_moment(chance, start, end),
+            metadata={"country": country} if country else {},
+        )
+
+
+def _moment(chance: random.Random, start: datetime, end: datetime) -> datetime:
+    """Pick a time, by day rather than by night."""
+    while True:
+        moment = start + (end - start) * chance.random()
+        hour = moment.hour + moment.minute / 60
+        if chance.random() < 0.15 + 0.85 * max(0.0, math.sin((hour - 6) / 12 * math.pi)):
+            return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,215 @@
+"""`sendmeter import`: events from a file."""
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import click
+
+from sendmeter.app import utc_now
+from sendmeter.cli.options import database_option, json_option, opened, organization_option
+from sendmeter.contract import contract
+from sendmeter.domain.events import BATCH_LIMIT, UsageEvent
+from sendmeter.errors import Conflict, Fault, InvalidRequest
+from sendmeter.services import events, organizations
+from sendmeter.store import Store
+from sendmeter.web.body import read_json
+
+LINE_LIMIT = 65_536
+SHOWN_LINES = 100
+
+
+@dataclass
+class Line:
+    """One line of the file: its number, how many bytes were read up to its end, and its event or what is wrong."""
+
+    number: int
+    position: int
+    value: Any = None
+    fault: str | None = None
+
+
+@dataclass
+class Report:
+    """What became of a file."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    not_stored: int = 0
+    bad_lines: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the report for scripts."""
+        return {
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "late": self.late,
+            "notStored": self.not_stored,
+            "badLines": self.bad_lines,
+        }
+
+
+@click.command("import")
+@click.argument("file", type=click.File("rb"))
+@organization_option
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["ndjson", "csv"]),
+    help="[default: csv for a FILE that ends in .csv, else ndjson]",
+)
+@database_option
+@json_option
+def import_events(
+    file: IO[bytes], organization: str, file_format: str | None, database: str | None, as_json: bool
+) -> None:
+    """Record the events in FILE (- for standard input).
+
+    NDJSON has an event in each line, as the body of POST /organization/usage/events has them. CSV has a header line
+    with their names (id, channel, quantity, cost, provider, providerMessageId, occurredAt, source, and metadata.NAME);
+    an empty cell is left out.
+
+    Events are stored in batches of 1,000, each whole or not at all. Run it again after an interruption, or after mending
+    bad lines: what was stored is not counted twice. Exits 1 where lines are bad, naming each.
+    """
+    is_csv = file_format == "csv" or (file_format is None and file.name.endswith(".csv"))
+    report = Report()
+    with opened(database) as store:
+        number = organizations.get(store, organization).number
+        try:
+            _import(store, number, _csv_lines(file) if is_csv else _json_lines(file), _size(file), report)
+        except KeyboardInterrupt:
+            click.echo("\nStopped. Run the same command again to go on; nothing is counted twice.", err=True)
+            _print(report, as_json)
+            sys.exit(130)
+    _print(report, as_json)
+    if report.bad_lines:
+        sys.exit(1)
+
+
+def _import(store: Store, number: int, lines: Iterator[Line], size: int, report: Report) -> None:
+    position = 0
+    with click.progressbar(length=size, label="Importing", file=sys.stderr) as bar:
+        batch: list[Line] = []
+        for line in lines:
+            batch.append(line)
+            if len(batch) == BATCH_LIMIT:
+                _record(store, number, batch, report)
+                bar.update(batch[-1].position - position)
+                position, batch = batch[-1].position, []
+        if batch:
+            _record(store, number, batch, report)
+        bar.update(size - position)
+
+
+def _record(store: Store, number: int, batch: list[Line], report: Report) -> None:
+    """Record a batch, or note what is wrong with it."""
+    bad = [f"line {line.number}: {line.fault}" for line in batch if line.fault]
+    good = [line for line in batch if not line.fault]
+    faults = _EVENTS.faults({"events": [line.value for line in good]}) if good else []
+    bad += [_told(fault, good) for fault in faults]
+    if not bad:
+        try:
+            events_of_batch = [(f"line {line.number}", UsageEvent.from_json(line.value)) for line in good]
+            recorded = events.record(store, number, events_of_batch, utc_now())
+        except (InvalidRequest, Conflict) as refusal:
+            bad = [f"{fault.pointer}: {fault.message}" for fault in refusal.faults] or [
+                f"lines {batch[0].number} to {batch[-1].number}: {refusal.message}"
+            ]
+        else:
+            report.accepted += recorded.accepted
+            report.duplicates += recorded.duplicates
+            report.late += recorded.late
+            return
+    report.not_stored += len(batch)
+    report.bad_lines += bad
+
+
+_EVENTS = contract().schemas.component("EventBatch")
+
+
+def _told(fault: Fault, lines: list[Line]) -> str:
+    """Tell a fault of a batch by the number of its line."""
+    index, _, rest = fault.pointer.removeprefix("/events/").partition("/")
+    return f"line {lines[int(index)].number}: {rest or 'the event'} {fault.message}"
+
+
+def _json_lines(file: IO[bytes]) -> Iterator[Line]:
+    number = position = 0
+    while text := file.readline(LINE_LIMIT + 1):
+        number += 1
+        position += len(text)
+        if len(text) > LINE_LIMIT:
+            while text and not text.endswith(b"\n"):
+                text = file.readline(LINE_LIMIT)
+                position += len(text)
+            yield Line(number, position, fault=f"is longer than {LINE_LIMIT:,} bytes")
+        elif text.strip():
+            try:
+                yield Line(number, position, value=read_json(text))
+            except InvalidRequest as refusal:
+                yield Line(number, position, fault=refusal.faults[0].message.replace("the body", "the line"))
+
+
+def _csv_lines(file: IO[bytes]) -> Iterator[Line]:
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="strict", newline="")
+    reader = csv.DictReader(text, strict=True)
+    position = 0
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, UnicodeDecodeError) as error:
+            yield Line(reader.line_num, position, fault=f"is not CSV in UTF-8 ({error}); nothing after it was read")
+            return
+        position += sum(len(cell or "") + 1 for cell in row.values() if isinstance(cell, str))
+        if None in row or None in row.values():
+            yield Line(reader.line_num, position, fault="has another number of cells than the header line")
+        else:
+            yield Line(reader.line_num, position, value=_from_cells(row))
+
+
+def _from_cells(row: dict[str, str]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for name, cell in row.items():
+        if cell == "":
+            continue
+        if name.startswith("metadata."):
+            value.setdefault("metadata", {})[name.removeprefix("metadata.")] = cell
+        elif name == "quantity" and cell.isascii() and cell.isdigit() and len(cell) < 19:
+            value[name] = int(cell)
+        else:
+            value[name] = cell
+    return value
+
+
+def _size(file: IO[bytes]) -> int:
+    """Give the file's size, for the progress bar; 0 where it is a stream."""
+    try:
+        return os.fstat(file.fileno()).st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def _print(report: Report, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.to_json()))
+    else:
+        click.echo(f"{report.accepted:,} accepted ({report.late:,} late), {report.duplicates:,} duplicates.")
+    for line in report.bad_lines[:SHOWN_LINES]:
+        click.echo(line, err=True)
+    if len(report.bad_lines) > SHOWN_LINES:
+        click.echo(f"… and {len(report.bad_lines) - SHOWN_LINES:,} more.", err=True)
+    if report.bad_lines:
+        click.echo(
+            f"{report.not_stored:,} lines were not stored: their batches have bad lines. Mend them and run the same "
+            "command again; nothing is counted twice.",
+            err=True,
+        )

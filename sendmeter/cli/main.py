@@ -1,0 +1,56 @@
+"""`sendmeter`, its commands, and what they have in common: the database, `--json`, and how they fail."""
+
+import click
+
+from sendmeter import __version__
+from sendmeter.app import UnknownSchema
+from sendmeter.cli.db import db
+from sendmeter.cli.demo import demo
+from sendmeter.cli.importing import import_events
+from sendmeter.cli.keys import keys
+from sendmeter.cli.organizations import organizations
+from sendmeter.cli.serve import serve
+from sendmeter.cli.verify import verify
+from sendmeter.errors import Refusal
+
+
+class _Commands(click.Group):
+    """Tells a refusal as an error message, with what to do about it, and exits 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            told = [refusal.message, *(f"  {fault.pointer}: {fault.message}" for fault in refusal.faults)]
+            if refusal.fix and refusal.fix != type(refusal).fix:
+                told.append(refusal.fix)
+            raise click.ClickException("\n".join(told)) from refusal
+        except (UnknownSchema, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="sendmeter")
+def main() -> None:
+    """Sendmeter: the usage meter of a notification platform.
+
+    Senders report what they sent; Sendmeter answers, for each organization and billing cycle, how many messages went
+    out and what SMS and calls cost.
+
+    \b
+    To try it:        sendmeter demo --serve
+    To start for real:
+      sendmeter organizations create --name "My company"
+      sendmeter serve
+
+    The data is in ./sendmeter.db unless --database or SENDMETER_DATABASE_URL names another place.
+    """
+
+
+main.add_command(serve)
+main.add_command(demo)
+main.add_command(organizations)
+main.add_command(keys)
+main.add_command(import_events)
+main.add_command(verify)
+main.add_command(db)

@@ -1,0 +1,87 @@
+"""Options that several commands have, and the values that they take."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import click
+
+from sendmeter.app import open_store
+from sendmeter.domain.instants import read_instant
+from sendmeter.domain.money import nano_usd
+from sendmeter.domain.organizations import Organization
+from sendmeter.services import organizations
+from sendmeter.settings import Settings, variable
+from sendmeter.store import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+database_option = click.option(
+    "--database",
+    metavar="URL",
+    envvar=variable("database_url"),
+    show_envvar=True,
+    help="sqlite:///FILE, a file's path, or postgresql://USER:PASSWORD@HOST/NAME.  [default: sqlite:///sendmeter.db]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+organization_option = click.option(
+    "--organization", metavar="ORG", required=True, help='The organization\'s id (see "sendmeter organizations list").'
+)
+
+
+@contextmanager
+def opened(database: str | None) -> Iterator[Store]:
+    """Open the database for one command."""
+    store = open_store(Settings.from_environment(database_url=database))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def organization_of(store: Store, organization_id: str | None) -> Organization | None:
+    """Find the organization that an option names; None where it names none."""
+    return None if organization_id is None else organizations.get(store, organization_id)
+
+
+class InstantType(click.ParamType):
+    """An instant: RFC 3339, a date (its first instant in UTC), or, where `ahead`, a time from now like 90d or 12h."""
+
+    name = "instant"
+
+    def __init__(self, *, ahead: bool = False) -> None:
+        self.ahead = ahead
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - click's
+        """Read the instant."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        ahead = re.fullmatch(r"(\d{1,4})([dh])", text)
+        if self.ahead and ahead:
+            count = int(ahead[1])
+            return datetime.now(UTC) + (timedelta(days=count) if ahead[2] == "d" else timedelta(hours=count))
+        try:
+            return read_instant(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else text)
+        except ValueError as error:
+            like = "2026-12-31, 2026-12-31T12:00:00Z" + (" or 90d" if self.ahead else "")
+            self.fail(f"{text!r} {error}. Write it like {like}.", param, ctx)
+
+
+class UsdType(click.ParamType):
+    """An amount of USD, exactly, as nano-USD."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's
+        """Read the amount."""
+        try:
+            amount = nano_usd(Decimal(str(value)))
+        except (ValueError, ArithmeticError):
+            amount = -1
+        if not 0 <= amount <= 9_000_000_000 * 10**9:
+            self.fail(f"{value!r} is not an amount of USD like 250 or 99.95.", param, ctx)
+        return amount

@@ -1,0 +1,87 @@
+"""`sendmeter serve`: the server."""
+
+import os
+import socket
+from collections.abc import Callable
+
+import click
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from sendmeter.app import configure_logging, open_store
+from sendmeter.cli.options import database_option
+from sendmeter.settings import Settings
+
+BACKLOG = 2048
+STOP_SECONDS = 30
+
+host_option = click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+port_option = click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port to listen on; 0 for any."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes serve."
+)
+
+
+@click.command()
+@host_option
+@port_option
+@workers_option
+@database_option
+def serve(host: str, port: int, workers: int, database: str | None) -> None:
+    """Start the server.
+
+    It stops on Ctrl-C or SIGTERM, after the requests under way are answered. The contract is shown at /docs.
+    """
+    run(Settings.from_environment(database_url=database), host, port, workers)
+
+
+def run(
+    settings: Settings, host: str, port: int, workers: int, announce: Callable[[str], None] | None = None
+) -> None:
+    """Serve until told to stop; `announce` is called with the server's URL when it can be asked."""
+    configure_logging(settings)
+    # Lays the tables of an empty database, and refuses one of another version, before any worker starts.
+    open_store(settings).close()
+    os.environ.update(settings.to_environment())
+    config = uvicorn.Config(
+        "sendmeter.app:from_environment",
+        factory=True,
+        workers=workers,
+        http="sendmeter.web.protocol:Protocol",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    with _listening(host, port) as listener:
+        url = f"http://{_shown(host)}:{listener.getsockname()[1]}"
+        click.echo(f"Sendmeter listens on {url} (documentation: {url}/docs). Stop it with Ctrl-C.", err=True)
+        if announce:
+            announce(url)
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            Multiprocess(config, sockets=[listener]).run()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen at once, so that whoever is told the URL can ask: what comes early waits for the first worker."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror}. Try --port.") from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

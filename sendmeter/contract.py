@@ -1,0 +1,158 @@
+"""The contract: finds `openapi.yaml` and loads it, once; answers questions about its operations."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sendmeter.schemas import Schemas, Validator
+
+_HERE = Path(__file__).parent
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the contract, with its validators ready made.
+
+    `scope` is what a key must have; None where any key will do. `public` operations ask for no key at all.
+    """
+
+    operation_id: str
+    method: str
+    path: str
+    public: bool
+    scope: str | None
+    parameters: dict[str, Parameter]
+    bodies: dict[str, Validator]
+    answers: dict[int, Validator]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A query parameter: its schema's type, and a validator for its value."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    validator: Validator
+
+
+class Contract:
+    """The OpenAPI document, and what follows from it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.yaml_bytes = path.read_bytes()
+        self.document: dict[str, Any] = yaml.load(self.yaml_bytes, Loader=_JsonLoader)  # noqa: S506 - a SafeLoader
+        self.json_bytes = json.dumps(self.document, ensure_ascii=False, indent=2).encode()
+        self.schemas = Schemas(self.document)
+
+    @cached_property
+    def base_paths(self) -> tuple[str, ...]:
+        """The relative server URLs, each without a slash at its end: the root is the empty text."""
+        urls = [server["url"] for server in self.document["servers"]]
+        return tuple(url.rstrip("/") for url in urls if url.startswith("/"))
+
+    @cached_property
+    def operations(self) -> dict[str, Operation]:
+        """All operations by operationId."""
+        found = [
+            self._operation(path, method, item[method])
+            for path, item in self.document["paths"].items()
+            for method in item
+            if method in _METHODS
+        ]
+        return {operation.operation_id: operation for operation in found}
+
+    def methods_at(self, path: str) -> tuple[str, ...]:
+        """Name the methods that a path knows; none where there is no such path. What takes GET takes HEAD too."""
+        for base_path in sorted(self.base_paths, key=len, reverse=True):
+            if path.startswith(f"{base_path}/"):
+                found = {op.method for op in self.operations.values() if self._matches(op.path, path[len(base_path) :])}
+                if found:
+                    return tuple(sorted(found | ({"HEAD"} if "GET" in found else set())))
+        return ()
+
+    def resolve(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Follow a `$ref` within the document."""
+        while "$ref" in value:
+            target: Any = self.document
+            for part in value["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            value = target
+        return value
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def _pattern(template: str) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template)))
+
+    def _matches(self, template: str, path: str) -> bool:
+        return self._pattern(template).fullmatch(path) is not None
+
+    def _operation(self, path: str, method: str, item: dict[str, Any]) -> Operation:
+        bodies = self.resolve(item.get("requestBody", {})).get("content", {})
+        answers = {
+            int(status): next(iter(self.resolve(answer).get("content", {}).values()), None)
+            for status, answer in item["responses"].items()
+        }
+        parameters = [self._parameter(self.resolve(parameter)) for parameter in item.get("parameters", [])]
+        return Operation(
+            operation_id=item["operationId"],
+            method=method.upper(),
+            path=path,
+            public=item.get("security", self.document["security"]) == [],
+            scope=item.get("x-required-scope"),
+            parameters={parameter.name: parameter for parameter in parameters},
+            bodies={media_type: self.schemas.validator(body["schema"]) for media_type, body in bodies.items()},
+            answers={
+                status: self.schemas.validator(content["schema"] if content else {"not": {}})
+                for status, content in answers.items()
+            },
+        )
+
+    def _parameter(self, item: dict[str, Any]) -> Parameter:
+        schema = self.resolve(item["schema"])
+        return Parameter(
+            name=item["name"],
+            type=schema["type"],
+            required=item.get("required", False),
+            default=schema.get("default"),
+            validator=self.schemas.validator(schema),
+        )
+
+
+@lru_cache(maxsize=1)
+def contract() -> Contract:
+    """Give the contract of this installation, loaded once."""
+    return Contract(find())
+
+
+def find() -> Path:
+    """Find the contract: inside the package where it is installed, at the root of a source tree."""
+    installed = _HERE / "openapi.yaml"
+    return installed if installed.exists() else _HERE.parent / "openapi.yaml"
+
+
+def handlers_package() -> str:
+    """Name the package of the handlers: inside the package where it is installed, at the root of a source tree."""
+    return "sendmeter.handlers" if (_HERE / "handlers").is_dir() else "handlers"
+
+
+class _JsonLoader(yaml.SafeLoader):
+    """Reads the YAML that is also JSON: `no` and `on` are texts, and so are dates (YAML 1.2's core schema)."""
+
+
+_JsonLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_JsonLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))

@@ -1,0 +1,1 @@
+"""Frozen values and pure rules. No database, no clock, no HTTP: the standard library only."""

@@ -1,0 +1,112 @@
+"""Usage events: what was sent, whether it may be recorded, and what it is booked into."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sendmeter.domain.channels import COSTED_CHANNELS
+from sendmeter.domain.cycles import Cycle
+from sendmeter.domain.instants import instant_text, read_instant
+from sendmeter.domain.money import nano_usd
+
+MOST_AHEAD = timedelta(minutes=5)
+MOST_BEHIND = timedelta(days=400)
+BATCH_LIMIT = 1_000
+DEFAULT_SOURCE = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One thing that was sent. Known by `source` and `event_id`, for ever.
+
+    `cost_nano_usd` is None where it does not apply (messages) or is not known yet; `occurred_at` is None where the
+    sender leaves it to the server's clock.
+    """
+
+    source: str
+    event_id: str
+    channel: str
+    quantity: int
+    cost_nano_usd: int | None
+    provider: str | None
+    provider_message_id: str | None
+    occurred_at: datetime | None
+    metadata: Mapping[str, str]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the event is known by."""
+        return self.source, self.event_id
+
+    @property
+    def pending(self) -> bool:
+        """Whether the event has a cost that is not known yet."""
+        return self.cost_nano_usd is None and self.channel in COSTED_CHANNELS
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "UsageEvent":
+        """Read the contract's `UsageEvent`, which the contract's schema has accepted."""
+        return cls(
+            source=value.get("source", DEFAULT_SOURCE),
+            event_id=value["id"],
+            channel=value["channel"],
+            quantity=int(value.get("quantity", 1)),
+            cost_nano_usd=nano_usd(value["cost"]) if "cost" in value else None,
+            provider=value.get("provider"),
+            provider_message_id=value.get("providerMessageId"),
+            occurred_at=read_instant(value["occurredAt"]) if "occurredAt" in value else None,
+            metadata=value.get("metadata", {}),
+        )
+
+    @classmethod
+    def from_cloudevent(cls, value: Mapping[str, Any]) -> "UsageEvent":
+        """Read a CloudEvent 1.0: `id`, `source` and `time` are its own, `data` has the rest."""
+        time = {"occurredAt": value["time"]} if "time" in value else {}
+        return cls.from_json({**time, **value["data"], "id": value["id"], "source": value["source"]})
+
+    def differences(self, other: "UsageEvent") -> list[str]:
+        """Name what another event with the same id has otherwise, in the contract's words."""
+        names = {
+            "channel": "channel",
+            "quantity": "quantity",
+            "cost_nano_usd": "cost",
+            "provider": "provider",
+            "provider_message_id": "providerMessageId",
+            "occurred_at": "occurredAt",
+            "metadata": "metadata",
+        }
+        return [name for field, name in names.items() if getattr(self, field) != getattr(other, field)]
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """An event with its place in the books.
+
+    `booked_at` lies in the cycle and on the day that count the event: when it occurred or, where that cycle is closed,
+    when it was recorded.
+    """
+
+    event: UsageEvent
+    occurred_at: datetime
+    booked_at: datetime
+    cycle: Cycle
+    late: bool
+
+
+def refused_time(occurred_at: datetime, *, starts_at: datetime, now: datetime) -> str | None:
+    """Say why an event of that time is not recorded; None where it is."""
+    if occurred_at > now + MOST_AHEAD:
+        return f"is more than 5 minutes ahead of the server's clock, {instant_text(now)}"
+    if occurred_at < now - MOST_BEHIND:
+        return "is more than 400 days ago"
+    if occurred_at < starts_at:
+        return f"is before the organization's start, {instant_text(starts_at)}"
+    return None
+
+
+def as_sent(stored: UsageEvent, sent: UsageEvent, recorded_at: datetime) -> UsageEvent:
+    """Give a stored event as its sender sent it: without the time, where the server's clock had set it."""
+    if sent.occurred_at is None and stored.occurred_at == recorded_at:
+        return replace(stored, occurred_at=None)
+    return stored

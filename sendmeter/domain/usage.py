@@ -1,0 +1,64 @@
+"""What an organization used in a cycle: counters added up."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sendmeter.domain.channels import CHANNELS, MESSAGE_CHANNELS
+from sendmeter.domain.cycles import Cycle
+from sendmeter.domain.instants import instant_text
+from sendmeter.domain.money import usd
+
+type_json = dict[str, int | str | Decimal | dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What one channel adds up to: messages, known cost, and events whose cost is still pending."""
+
+    channel: str
+    quantity: int
+    cost_nano_usd: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an organization used in one cycle, by channel."""
+
+    cycle: Cycle
+    counters: dict[str, Counter]
+
+    @classmethod
+    def of(cls, cycle: Cycle, counters: Iterable[Counter]) -> "Usage":
+        """Complete the counters: all seven channels are there, those without traffic with nothing."""
+        found = {counter.channel: counter for counter in counters}
+        return cls(cycle, {name: found.get(name) or Counter(name, 0, 0, 0) for name in CHANNELS})
+
+    @property
+    def messages(self) -> int:
+        """Messages sent: EMAIL + INAPP_WEB + WEB_PUSH + PUSH + SLACK."""
+        return sum(self.counters[channel].quantity for channel in MESSAGE_CHANNELS)
+
+    @property
+    def cost_nano_usd(self) -> int:
+        """Spent on SMS and calls, as far as it is known."""
+        return self.counters["SMS"].cost_nano_usd + self.counters["CALL"].cost_nano_usd
+
+    @property
+    def pending(self) -> int:
+        """Events whose cost is not known yet."""
+        return sum(counter.pending for counter in self.counters.values())
+
+    def to_json(self) -> type_json:
+        """Write the contract's `OrganizationUsage`."""
+        return {
+            "messageUsage": self.messages,
+            "budgetUsage": usd(self.cost_nano_usd),
+            "costSms": usd(self.counters["SMS"].cost_nano_usd),
+            "costCall": usd(self.counters["CALL"].cost_nano_usd),
+            "channelUsages": {channel: counter.quantity for channel, counter in self.counters.items()},
+            "pendingCosts": self.pending,
+            "billingCycleStart": instant_text(self.cycle.start),
+            "billingCycleEnd": instant_text(self.cycle.end),
+        }

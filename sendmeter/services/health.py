@@ -1,0 +1,30 @@
+"""Whether the server can do its work."""
+
+from sendmeter.errors import Unavailable
+from sendmeter.store import Store
+from sendmeter.store.schema import SchemaState, state_of
+
+
+def check(store: Store) -> None:
+    """Ask the database for its schema.
+
+    Raises Unavailable where it does not answer, or has a schema that this version does not know.
+    """
+    state = state_of(store)
+    if not state.is_current:
+        raise Unavailable(advice_on(state) or "The database has no schema.")
+
+
+def advice_on(state: SchemaState) -> str | None:
+    """Say what to do about a schema that this version does not know; None where it knows it or the database is empty."""
+    if state.unknown:
+        return (
+            f"The database was written by a newer version of Sendmeter (it has {', '.join(state.unknown)}). "
+            "Start that version, or a later one."
+        )
+    if state.missing and not state.is_empty:
+        return (
+            f"The database was written by an older version of Sendmeter (it lacks {', '.join(state.missing)}). "
+            'Back it up, then run "sendmeter db upgrade".'
+        )
+    return None

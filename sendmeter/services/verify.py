@@ -1,0 +1,44 @@
+"""Proof: every counter computed again from the ledger."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from sendmeter.domain.instants import instant_of, instant_text
+from sendmeter.domain.money import usd_text
+from sendmeter.domain.organizations import Organization
+from sendmeter.store import Store, ledger
+
+Amounts = tuple[int, int, int]
+
+
+def differences(store: Store, organization: Organization) -> list[str]:
+    """Name everything of an organization that is not what its ledger adds up to; an empty list is the proof."""
+
+    def work() -> list[str]:
+        number = organization.number
+        return [
+            *_compare("cycle", ledger.cycles_counted(store, number), ledger.cycles_of_ledger(store, number)),
+            *_compare("day", ledger.days_counted(store, number), ledger.days_of_ledger(store, number)),
+            *(
+                f"event {event_id} of source {source} is booked into a cycle that does not contain it"
+                for source, event_id in ledger.misplaced(store, number)
+            ),
+        ]
+
+    # One transaction, so that what is recorded meanwhile is in both sums or in neither.
+    return store.snapshot(work)
+
+
+def _compare(kind: str, counted: ledger.Sums, summed: ledger.Sums) -> Iterator[str]:
+    nothing = (0, 0, 0)
+    for period, channel in sorted(counted.keys() | summed.keys()):
+        has, should = counted.get((period, channel), nothing), summed.get((period, channel), nothing)
+        if has != should:
+            start = instant_of(period) if kind == "cycle" else instant_of(0) + timedelta(days=period)
+            said = f"{kind} {instant_text(start)} {channel}"
+            yield f"{said}: the counter has {_text(has)}, the ledger adds up to {_text(should)}"
+
+
+def _text(amounts: Amounts) -> str:
+    quantity, cost, pending = amounts
+    return f"{quantity} for {usd_text(cost)} USD with {pending} pending"

@@ -1,0 +1,226 @@
+"""The connection to the database: how it is opened, how a unit of work is run, which failures are tried again."""
+
+import logging
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from peewee import DatabaseError, InterfaceError, OperationalError
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
+
+from sendmeter.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+ATTEMPTS = 5
+# Deadlock, serialization failure, a failure of a distributed commit: the transaction is tried again.
+_TRANSIENT_SQLSTATES = ("40P01", "40001", "XX000")
+# A connection that failed, or whose server stops or starts: tried again on a new connection.
+_LOST_SQLSTATES = ("08", "57P01", "57P02", "57P03")
+_SQLITE_UNAVAILABLE = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"}
+_DRIVER_ERRORS = (DatabaseError, InterfaceError)
+
+
+class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc] - peewee has no types
+    """A pool that does not ask a connection `SELECT 1` before each use: `Store` tries again where one was lost."""
+
+    def _is_closed(self, connection: Any) -> bool:  # noqa: ANN401 - psycopg's, seen by duck typing
+        return bool(connection.closed)
+
+
+class Store:
+    """The data of all organizations, on SQLite or PostgreSQL.
+
+    Each thread that uses a store keeps one connection of the pool until the store is closed.
+    """
+
+    def __init__(self, url: str, *, connections: int = 16, busy_timeout_seconds: float = 5.0) -> None:
+        self.url = url
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self.is_sqlite = not url.startswith(("postgresql://", "postgres://"))
+        # SQLite has one writer at a time: threads of this process queue here in turn, rather than in SQLite's
+        # busy handler, which sleeps and may wake the last to come first.
+        self._writing = threading.Lock()
+        self._statements: dict[str, str] = {}
+        if self.is_sqlite:
+            self.path = _sqlite_path(url)
+            self.database = PooledSqliteDatabase(
+                self.path,
+                max_connections=connections,
+                timeout=busy_timeout_seconds,
+                check_same_thread=False,
+                returning_clause=True,
+                pragmas={
+                    "busy_timeout": int(busy_timeout_seconds * 1000),
+                    "journal_mode": "wal",
+                    "synchronous": "full",
+                    "foreign_keys": 1,
+                    "cache_size": -65_536,
+                },
+            )
+        else:
+            self.path = None
+            self.database = _Postgres(
+                url.replace("postgres://", "postgresql://", 1),
+                max_connections=connections,
+                timeout=busy_timeout_seconds,
+                prefer_psycopg3=True,
+                connect_timeout=max(2, int(busy_timeout_seconds)),
+                application_name="sendmeter",
+            )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close_all()
+
+    def read(self, work: Callable[[], T]) -> T:
+        """Run queries that change nothing.
+
+        Raises Unavailable where the database does not answer.
+        """
+        return self._run(work, self._connected)
+
+    def snapshot(self, work: Callable[[], T]) -> T:
+        """Run several queries that all see the data of one instant."""
+
+        def in_one_instant() -> T:
+            if not self.is_sqlite:
+                self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            return work()
+
+        return self._run(in_one_instant, self._snapshot)
+
+    def write(self, work: Callable[[], T]) -> T:
+        """Run a unit of work in one transaction, from its start again where the database lost it or asks for it.
+
+        A lost connection leaves a commit in doubt, so the work must be idempotent. Raises Unavailable where the
+        database does not answer, or another writer does not finish in time.
+        """
+        return self._run(work, self._transaction)
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a cursor of either driver
+        """Execute SQL that both databases know, with `?` for each parameter."""
+        if self.is_sqlite:
+            return self.database.execute_sql(statement, parameters)
+        translated = self._statements.get(statement)
+        if translated is None:
+            translated = self._statements[statement] = statement.replace("?", "%s")
+        return self.database.execute_sql(translated, parameters)
+
+    def _run(self, work: Callable[[], T], unit: Callable[[], Any]) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with unit():
+                    return work()
+            except MaxConnectionsExceeded as error:
+                raise Unavailable("All connections to the database are in use.") from error
+            except _DRIVER_ERRORS as error:
+                lost = self._lost(error)
+                if lost:
+                    self._forget_connections()
+                if not (lost or _transient(error)):
+                    if _unavailable(error):
+                        raise Unavailable("The database does not answer.") from error
+                    raise
+                if attempt == ATTEMPTS:
+                    raise Unavailable("The database does not answer.") from error
+                logger.warning("database: attempt %d of %d failed, trying again: %s", attempt, ATTEMPTS, type(error))
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - a pause, not a secret
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        self.database.connect(reuse_if_open=True)
+        yield
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        self.database.connect(reuse_if_open=True)
+        with self.database.atomic():
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.database.connect(reuse_if_open=True)
+        if not self.is_sqlite:
+            with self.database.atomic():
+                yield
+            return
+        if not self._writing.acquire(timeout=self._busy_timeout_seconds):
+            raise Unavailable("Other writers did not finish in time.")
+        try:
+            # IMMEDIATE: the write lock is taken at the start, where SQLite waits for it. A reader that becomes a
+            # writer later would fail at once instead.
+            with self.database.atomic("IMMEDIATE"):
+                yield
+        finally:
+            self._writing.release()
+
+    def _lost(self, error: Exception) -> bool:
+        """Tell whether the connection itself failed."""
+        if self.is_sqlite:
+            return False
+        state = _sqlstate(error)
+        return state.startswith(_LOST_SQLSTATES) or (state == "" and isinstance(error, OperationalError | InterfaceError))
+
+    def _forget_connections(self) -> None:
+        """Close this thread's connection and the idle ones: where one is lost, the others most likely are."""
+        try:
+            self.database.manual_close()
+        except _DRIVER_ERRORS:
+            logger.debug("closing a lost connection failed", exc_info=True)
+        self.database.close_idle()
+
+
+def _sqlite_path(url: str) -> str:
+    """Read `sqlite:///relative`, `sqlite:////absolute`, or the plain path of a file.
+
+    Raises ValueError where the URL is of another kind.
+    """
+    path = url
+    if url.startswith("sqlite:"):
+        if not url.startswith("sqlite:///") or len(url) == len("sqlite:///"):
+            raise ValueError(f"{url!r} names no file. Write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE.")
+        path = unquote(url.removeprefix("sqlite:///"))
+    elif "://" in url:
+        scheme = url.split("://", 1)[0]
+        raise ValueError(f"{scheme}:// is no database that Sendmeter knows. Write sqlite:///FILE or postgresql://….")
+    if path == ":memory:":
+        raise ValueError("Sendmeter keeps its data in a file. Write sqlite:///FILE.")
+    parent = Path(path).absolute().parent
+    if not parent.is_dir():
+        raise ValueError(f"There is no folder {parent} for the database. Make it, or name another file.")
+    return path
+
+
+def _sqlstate(error: Exception) -> str:
+    """Give the five characters of PostgreSQL's error code, or nothing."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
+def _transient(error: Exception) -> bool:
+    return _sqlstate(error) in _TRANSIENT_SQLSTATES
+
+
+def _unavailable(error: Exception) -> bool:
+    """Tell whether the database is there but cannot work: locked, full, out of reach, shutting down."""
+    original = getattr(error, "orig", None)
+    if isinstance(original, sqlite3.Error):
+        name = getattr(original, "sqlite_errorname", "")
+        return any(name.startswith(prefix) for prefix in _SQLITE_UNAVAILABLE)
+    return _sqlstate(error)[:2] in ("53", "57", "58")
+
+
+def violates_bounds(error: Exception) -> bool:
+    """Tell whether a value did not fit: a check failed (23514), or a number left its type (22003)."""
+    original = getattr(error, "orig", None)
+    if isinstance(original, sqlite3.Error):
+        return getattr(original, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_CHECK"
+    return _sqlstate(error) in ("23514", "22003")

@@ -1,0 +1,58 @@
+"""The schema: which migrations a database has, and applying those that it lacks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from playhouse.migrations import Runner
+
+from sendmeter.store.database import Store
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HISTORY = "schema_migration"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """What a database has of the schema: migrations applied, still missing, and unknown to this version."""
+
+    applied: tuple[str, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the database holds nothing of Sendmeter's."""
+        return not self.applied and not self.unknown
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the database has just what this version knows."""
+        return not self.missing and not self.unknown
+
+
+def state_of(store: Store) -> SchemaState:
+    """Compare the database's migrations with this version's."""
+    rows = store.read(lambda: _runner(store).status())
+    return SchemaState(
+        applied=tuple(row.name for row in rows if row.applied and row.path),
+        missing=tuple(row.name for row in rows if not row.applied),
+        unknown=tuple(row.name for row in rows if row.applied and not row.path),
+    )
+
+
+def upgrade(store: Store) -> tuple[str, ...]:
+    """Apply the missing migrations, all or none, and name them. Two processes at once do it once."""
+
+    def work() -> tuple[str, ...]:
+        runner = _runner(store)
+        runner.History.create_table()
+        if not store.is_sqlite:
+            # On SQLite the transaction holds the one write lock already.
+            store.execute(f"LOCK TABLE {HISTORY} IN ACCESS EXCLUSIVE MODE")
+        return tuple(runner.up())
+
+    return store.write(work)
+
+
+def _runner(store: Store) -> Runner:
+    return Runner(store.database, str(MIGRATIONS), table_name=HISTORY)

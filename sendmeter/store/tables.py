@@ -1,0 +1,144 @@
+"""The tables, as peewee models without a database: a query is given one when it is executed.
+
+Money is in nano-USD, instants are microseconds since 1970 UTC, days are numbered from 1970-01-01 UTC; all are BIGINT.
+Every table begins its primary key with `organization_id`, the number of the organization (docs/decisions/0003).
+"""
+
+from peewee import BigIntegerField, BooleanField, CompositeKey, Model, SmallIntegerField, TextField
+
+
+class _Table(Model):  # type: ignore[misc] - peewee has no types
+    class Meta:
+        legacy_table_names = False
+
+
+class Organizations(_Table):
+    """Whom usage is counted for."""
+
+    organization_id = BigIntegerField(primary_key=True)
+    public_id = TextField()
+    name = TextField()
+    anchor_day = SmallIntegerField()
+    time_zone = TextField()
+    starts_at = BigIntegerField()
+    created_at = BigIntegerField()
+    enforcement = TextField()
+    message_cap = BigIntegerField(null=True)
+    budget_cap_nano_usd = BigIntegerField(null=True)
+    channel_caps = TextField(null=True)
+
+
+class Accounts(_Table):
+    """Who may hold keys; each belongs to one organization."""
+
+    organization_id = BigIntegerField()
+    account_id = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "account_id")
+
+
+class ApiKeys(_Table):
+    """Keys, by the hash of their token (hex)."""
+
+    organization_id = BigIntegerField()
+    key_hash = TextField()
+    key_id = TextField()
+    account_id = TextField()
+    name = TextField()
+    scopes = TextField()
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField(null=True)
+    revoked_at = BigIntegerField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "key_hash")
+
+
+class Cycles(_Table):
+    """Billing cycles that something was booked into; a row never moves, and says what it was made from."""
+
+    organization_id = BigIntegerField()
+    starts_at = BigIntegerField()
+    ends_at = BigIntegerField()
+    anchor_day = SmallIntegerField()
+    time_zone = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "starts_at")
+
+
+class Events(_Table):
+    """The ledger's first entries: what was sent. A row never changes; corrections are entries of their own."""
+
+    organization_id = BigIntegerField()
+    source = TextField()
+    event_id = TextField()
+    channel = TextField()
+    quantity = BigIntegerField()
+    cost_nano_usd = BigIntegerField(null=True)
+    provider = TextField(null=True)
+    provider_message_id = TextField(null=True)
+    occurred_at = BigIntegerField()
+    recorded_at = BigIntegerField()
+    cycle_starts_at = BigIntegerField()
+    late = BooleanField()
+    metadata = TextField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "source", "event_id")
+
+
+class CycleCounters(_Table):
+    """What each channel of a cycle adds up to."""
+
+    organization_id = BigIntegerField()
+    cycle_starts_at = BigIntegerField()
+    channel = TextField()
+    quantity = BigIntegerField()
+    cost_nano_usd = BigIntegerField()
+    pending = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "cycle_starts_at", "channel")
+
+
+class DayCounters(_Table):
+    """What each channel of a UTC day adds up to."""
+
+    organization_id = BigIntegerField()
+    day = BigIntegerField()
+    channel = TextField()
+    quantity = BigIntegerField()
+    cost_nano_usd = BigIntegerField()
+    pending = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "day", "channel")
+
+
+class PendingCosts(_Table):
+    """Events whose cost is not known yet; a row goes when its cost is settled."""
+
+    organization_id = BigIntegerField()
+    source = TextField()
+    event_id = TextField()
+    cycle_starts_at = BigIntegerField()
+    provider = TextField(null=True)
+    provider_message_id = TextField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "source", "event_id")
+
+
+class ProviderFailures(_Table):
+    """Providers that have been failing since an instant, with the provider's own code; a row goes on success."""
+
+    organization_id = BigIntegerField()
+    provider = TextField()
+    failing_since = BigIntegerField()
+    provider_code = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "provider")

@@ -1,0 +1,85 @@
+"""Request bodies: from bytes to JSON values, exactly, or a refusal that says why."""
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+from sendmeter.errors import Fault, InvalidRequest, UnsupportedMediaType
+
+DEPTH_LIMIT = 32
+
+
+def media_type_of(content_type: str, taken: list[str]) -> str:
+    """Read a Content-Type header, and refuse what the operation does not take.
+
+    Raises UnsupportedMediaType.
+    """
+    media_type, _, parameters = content_type.partition(";")
+    media_type = media_type.strip().lower()
+    expected = f"Send Content-Type: {' or '.join(taken)}."
+    if media_type not in taken:
+        said = f"does not take {media_type[:100]!r}" if media_type else "wants a Content-Type"
+        raise UnsupportedMediaType(f"The operation {said}.", fix=expected)
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "charset" and value.strip('"').lower() not in ("utf-8", "utf8", "us-ascii"):
+            raise UnsupportedMediaType("The operation takes JSON in UTF-8 only.", fix=expected)
+    return media_type
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Read JSON (RFC 8259) in UTF-8; numbers with a fraction or an exponent become exact decimals.
+
+    Raises InvalidRequest where it is no JSON, too deep, or has what a database cannot keep: NUL, or half of a
+    surrogate pair.
+    """
+    if not body:
+        _refuse("is empty; the operation wants JSON")
+    try:
+        text = body.decode()
+        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        _refuse(f"is not UTF-8 at byte {error.start}")
+    except json.JSONDecodeError as error:
+        _refuse(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}")
+    except RecursionError:
+        _refuse(f"is nested deeper than {DEPTH_LIMIT} levels")
+    except (InvalidOperation, ValueError):
+        _refuse("has a number with too many digits")
+    _check_depth(value)
+    if "\\u" in text or "\0" in text:
+        _check_characters(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:  # noqa: ANN401 - any JSON
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEPTH_LIMIT):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    _refuse(f"is nested deeper than {DEPTH_LIMIT} levels")
+
+
+def _check_characters(value: Any) -> None:  # noqa: ANN401 - any JSON
+    try:
+        plain = json.dumps(value, ensure_ascii=False, default=str)
+        plain.encode()
+    except UnicodeEncodeError:
+        _refuse("has half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+    # `dumps` writes NUL as \u0000, and a backslash that stands before it as two.
+    if "\\u0000" in plain.replace("\\\\", ""):
+        _refuse("has the character NUL (\\u0000)")
+
+
+def _no_constant(name: str) -> NoReturn:
+    _refuse(f"has {name}, which is not JSON")
+
+
+def _refuse(what: str) -> NoReturn:
+    raise InvalidRequest.of([Fault("", f"the body {what}")])

@@ -1,0 +1,141 @@
+"""From the event loop to Flask, with one change of thread for each request: key, validation, handler, database.
+
+Connexion's own way (a2wsgi) changes threads three times and validates on the event loop, where a slow database would
+stop all requests (docs/decisions/0002).
+"""
+
+import asyncio
+import io
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import datetime
+from typing import Any
+
+from sendmeter.contract import Contract, Operation
+from sendmeter.errors import TooManyRequests
+from sendmeter.settings import Settings
+from sendmeter.store import Store
+from sendmeter.web import security, validation
+
+Message = dict[str, Any]
+Scope = dict[str, Any]
+
+
+class Bridge:
+    """An ASGI application around Flask's WSGI application; the innermost layer of connexion's stack."""
+
+    def __init__(
+        self,
+        wsgi_app: Callable[..., Any],
+        *,
+        contract: Contract,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.wsgi_app = wsgi_app
+        self.contract = contract
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self.threads = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="sendmeter")
+        self.limited_under_way = 0
+
+    async def __call__(
+        self, scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        """Answer one request whose operation connexion has found."""
+        operation = operation_of(self.contract, scope)
+        if operation is None:
+            raise LookupError("connexion found no operation for a path that the contract has")
+        body = (await receive())["body"]
+        loop = asyncio.get_running_loop()
+        # What may be refused for its number is what the contract says may be: recording, never reading.
+        limited = 429 in operation.answers
+        if limited and self.limited_under_way >= self.settings.max_waiting:
+            raise TooManyRequests("The server has as many requests under way as it takes at once.")
+        self.limited_under_way += limited
+        try:
+            context = copy_context()
+            start, answer = await loop.run_in_executor(
+                self.threads, context.run, self._answer, operation, scope, body
+            )
+        finally:
+            self.limited_under_way -= limited
+        await send(start)
+        await send({"type": "http.response.body", "body": answer})
+
+    def close(self) -> None:
+        """Let the requests under way finish, then close the store."""
+        self.threads.shutdown()
+        self.store.close()
+
+    def _answer(self, operation: Operation, scope: Scope, body: bytes) -> tuple[Message, bytes]:
+        """Answer on a thread that may wait: the key first, then the request's form, then the handler."""
+        now = self.clock()
+        headers: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name, []).append(value)
+        authorization = [value.decode("latin-1") for value in headers.get(b"authorization", [])]
+        caller = security.caller(self.store, operation, authorization, now)
+        validation.query_of(operation, scope["query_string"])
+        media_type, payload = validation.body_of(operation, headers, body)
+        scope["extensions"]["connexion_context"].update(
+            store=self.store,
+            settings=self.settings,
+            now=now,
+            caller=caller,
+            media_type=media_type,
+            payload=payload,
+        )
+        return self._call_flask(_environ(scope, headers, body))
+
+    def _call_flask(self, environ: dict[str, Any]) -> tuple[Message, bytes]:
+        start: Message = {"type": "http.response.start"}
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:  # noqa: ANN401 - WSGI's
+            start["status"] = int(status[:3])
+            start["headers"] = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+        parts = self.wsgi_app(environ, start_response)
+        try:
+            answer = b"".join(parts)
+        finally:
+            parts.close()
+        return start, answer
+
+
+def operation_of(contract: Contract, scope: Scope) -> Operation | None:
+    """Give the operation that connexion's routing has found for a request."""
+    routing = scope.get("extensions", {}).get("connexion_routing", {})
+    return contract.operations.get(routing.get("operation_id"))
+
+
+def _environ(scope: Scope, headers: dict[bytes, list[bytes]], body: bytes) -> dict[str, Any]:
+    """Write an ASGI request as WSGI's (PEP 3333)."""
+    host, port = scope.get("server") or ("127.0.0.1", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, values in headers.items():
+        text = name.decode("latin-1").upper().replace("-", "_")
+        key = text if text == "CONTENT_TYPE" else f"HTTP_{text}"
+        if text != "CONTENT_LENGTH":
+            environ[key] = b",".join(values).decode("latin-1")
+    return environ

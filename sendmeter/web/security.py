@@ -1,0 +1,36 @@
+"""Who asks, and whether they may: API keys and their scopes, as the contract wants them for each operation."""
+
+from datetime import datetime
+
+from sendmeter.contract import Operation
+from sendmeter.domain.keys import Key
+from sendmeter.errors import Forbidden, Unauthorized
+from sendmeter.services import keys
+from sendmeter.store import Store
+
+
+def caller(store: Store, operation: Operation, authorization: list[str], now: datetime) -> Key | None:
+    """Tell whose key a request shows; None for an operation that asks for none.
+
+    Raises Unauthorized and Forbidden.
+    """
+    if operation.public:
+        return None
+    key = keys.caller_of(store, _token(authorization), now)
+    if operation.scope is not None and operation.scope not in key.scopes:
+        raise Forbidden(
+            f"This operation needs a key with the scope {operation.scope}; this key has {', '.join(key.scopes)}.",
+            fix=f'Use a key with the scope {operation.scope}, or make one with "sendmeter keys create".',
+        )
+    return key
+
+
+def _token(authorization: list[str]) -> str:
+    if not authorization:
+        raise Unauthorized("The request has no API key.")
+    if len(authorization) > 1:
+        raise Unauthorized("The request has more than one Authorization header.")
+    scheme, _, token = authorization[0].strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized("The Authorization header is not of the Bearer scheme.")
+    return token.strip()

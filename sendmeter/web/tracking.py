@@ -1,0 +1,28 @@
+"""The tracking id: one for each request, on its answer and in each of its log lines."""
+
+import base64
+import logging
+import secrets
+import time
+from contextvars import ContextVar
+
+_NONE = "-"
+_current: ContextVar[str] = ContextVar("tracking_id", default=_NONE)
+
+
+def begin() -> str:
+    """Give the request that begins here a tracking id."""
+    # Milliseconds first, so that ids sort by time; ten random bytes, so that nobody guesses another's.
+    raw = (time.time_ns() // 1_000_000).to_bytes(6) + secrets.token_bytes(10)
+    tracking_id = "trk_" + base64.b32hexencode(raw).decode().rstrip("=").lower()
+    _current.set(tracking_id)
+    return tracking_id
+
+
+class TrackingFilter(logging.Filter):
+    """Adds `tracking_id` to each log record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        record.tracking_id = _current.get()
+        return True
