@@ -12,9 +12,10 @@ from importlib import import_module
 from typing import Any
 
 with warnings.catch_warnings():
-    # Connexion imports starlette's test client, which warns of the httpx that connexion itself depends on.
+    # Connexion 3.3 imports what its own dependencies call deprecated; nobody who runs a server can mend that.
     warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient` is deprecated")
-    from connexion import FlaskApp
+    warnings.filterwarnings("ignore", "jsonschema.* is deprecated", DeprecationWarning)
+    from connexion.apps.flask import FlaskApp
     from connexion.middleware.context import ContextMiddleware
     from connexion.middleware.lifespan import LifespanMiddleware
     from connexion.middleware.routing import RoutingMiddleware
@@ -82,12 +83,17 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
     app = FlaskApp(
         "sendmeter",
         lifespan=lifespan,
-        middlewares=[partial(Boundary, contract=the_contract), RoutingMiddleware, LifespanMiddleware, ContextMiddleware],
+        middlewares=[
+            partial(Boundary, contract=the_contract),
+            RoutingMiddleware,
+            LifespanMiddleware,
+            ContextMiddleware,
+        ],
         resolver=Resolver(partial(_handler, the_contract)),
     )
     bridge = Bridge(app.app.wsgi_app, contract=the_contract, store=the_store, settings=settings, clock=clock)
     # Connexion's own bridge stands here; it has no setting for another.
-    app._middleware_app.asgi_app = bridge  # noqa: SLF001, RUF100 - no public name
+    app._middleware_app.asgi_app = bridge  # type: ignore[assignment]  # typed as the class that is replaced
     for base_path in the_contract.base_paths:
         app.add_api(deepcopy(the_contract.document), base_path=base_path, name=base_path or "root")
     return app

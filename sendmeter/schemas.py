@@ -5,9 +5,7 @@ made. A `oneOf` with a discriminator becomes a chain of conditions, so that a fa
 and not of all shapes that it is not.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -144,7 +142,7 @@ def _nearest(pointer: str, branches: list[list[jsonschema_rs.ValidationError]]) 
     yield Fault(pointer, f"is not a {' or '.join(types)}")
 
 
-_WORDS = {
+_WORDS: dict[str, Callable[[Any], str]] = {
     "type": lambda limit: f"is not {' or '.join(_with_article(name) for name in limit)}",
     "enum": lambda limit: f"is not one of {', '.join(str(option) for option in limit)}",
     "pattern": lambda limit: f"does not match {limit}",

@@ -75,8 +75,8 @@ def import_events(
     with their names (id, channel, quantity, cost, provider, providerMessageId, occurredAt, source, and metadata.NAME);
     an empty cell is left out.
 
-    Events are stored in batches of 1,000, each whole or not at all. Run it again after an interruption, or after mending
-    bad lines: what was stored is not counted twice. Exits 1 where lines are bad, naming each.
+    Events are stored in batches of 1,000, each whole or not at all. Run it again after an interruption, or after
+    mending bad lines: what was stored is not counted twice. Exits 1 where lines are bad, naming each.
     """
     is_csv = file_format == "csv" or (file_format is None and file.name.endswith(".csv"))
     report = Report()

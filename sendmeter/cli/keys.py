@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from sendmeter.app import utc_now
-from sendmeter.cli.options import InstantType, database_option, json_option, opened, organization_of, organization_option
+from sendmeter.cli.options import (
+    InstantType,
+    database_option,
+    json_option,
+    opened,
+    organization_of,
+    organization_option,
+)
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.keys import SCOPES, Key
 from sendmeter.services import keys as services

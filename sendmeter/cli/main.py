@@ -32,7 +32,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="sendmeter")
 def main() -> None:
-    """Sendmeter: the usage meter of a notification platform.
+    r"""Sendmeter: the usage meter of a notification platform.
 
     Senders report what they sent; Sendmeter answers, for each organization and billing cycle, how many messages went
     out and what SMS and calls cost.

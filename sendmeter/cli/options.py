@@ -47,7 +47,7 @@ def organization_of(store: Store, organization_id: str | None) -> Organization |
     return None if organization_id is None else organizations.get(store, organization_id)
 
 
-class InstantType(click.ParamType):
+class InstantType(click.ParamType[datetime]):
     """An instant: RFC 3339, a date (its first instant in UTC), or, where `ahead`, a time from now like 90d or 12h."""
 
     name = "instant"
@@ -71,7 +71,7 @@ class InstantType(click.ParamType):
             self.fail(f"{text!r} {error}. Write it like {like}.", param, ctx)
 
 
-class UsdType(click.ParamType):
+class UsdType(click.ParamType[int]):
     """An amount of USD, exactly, as nano-USD."""
 
     name = "usd"

@@ -37,9 +37,7 @@ def serve(host: str, port: int, workers: int, database: str | None) -> None:
     run(Settings.from_environment(database_url=database), host, port, workers)
 
 
-def run(
-    settings: Settings, host: str, port: int, workers: int, announce: Callable[[str], None] | None = None
-) -> None:
+def run(settings: Settings, host: str, port: int, workers: int, announce: Callable[[str], None] | None = None) -> None:
     """Serve until told to stop; `announce` is called with the server's URL when it can be asked."""
     configure_logging(settings)
     # Lays the tables of an empty database, and refuses one of another version, before any worker starts.

@@ -8,7 +8,7 @@ from sendmeter.domain.money import usd_text
 from sendmeter.domain.usage import Usage
 
 ENFORCEMENTS = ("observe", "block", "lock")
-"""`observe` never refuses; `block` refuses to hold past a cap; `lock` refuses reading usage too once a cap is reached."""
+"""`observe` never refuses; `block` refuses holds past a cap; `lock` refuses reading usage too once one is reached."""
 
 
 @dataclass(frozen=True, slots=True)

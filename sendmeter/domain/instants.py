@@ -42,5 +42,5 @@ def instant_text(instant: datetime) -> str:
 
 
 def utc_day(instant: datetime) -> int:
-    """Number the UTC day of an instant: days since 1970-01-01."""
+    """Give the number of an instant's UTC day: days since 1970-01-01."""
     return (instant - _EPOCH).days

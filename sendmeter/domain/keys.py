@@ -1,7 +1,7 @@
 """API keys: what a caller shows, and what the key allows.
 
-A key is `sendmeter_sk_` and, in URL-safe base 64, the organization's number (8 bytes) and 32 random bytes. The number is
-no secret: it lets the store find the key in one row of one organization. The random bytes are; only their hash is kept.
+A key is `sendmeter_sk_` and, in URL-safe base 64, the organization's number (8 bytes) and 32 random bytes. The number
+is no secret: it lets the store find the key in one row of one organization. The rest is; only its hash is kept.
 """
 
 import base64

@@ -1,1 +1,1 @@
-"""The use cases: one function each, which owns its transaction, asks `domain` for the rules and `store` for the rows."""
+"""The use cases: one function each. It owns its transaction, asks `domain` for the rules and `store` for the rows."""

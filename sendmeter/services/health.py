@@ -16,7 +16,7 @@ def check(store: Store) -> None:
 
 
 def advice_on(state: SchemaState) -> str | None:
-    """Say what to do about a schema that this version does not know; None where it knows it or the database is empty."""
+    """Say what to do about a schema of another version; None where it is this one's or the database is empty."""
     if state.unknown:
         return (
             f"The database was written by a newer version of Sendmeter (it has {', '.join(state.unknown)}). "

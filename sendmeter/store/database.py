@@ -24,11 +24,18 @@ ATTEMPTS = 5
 _TRANSIENT_SQLSTATES = ("40P01", "40001", "XX000")
 # A connection that failed, or whose server stops or starts: tried again on a new connection.
 _LOST_SQLSTATES = ("08", "57P01", "57P02", "57P03")
-_SQLITE_UNAVAILABLE = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"}
+_SQLITE_UNAVAILABLE = {
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+    "SQLITE_CANTOPEN",
+}
 _DRIVER_ERRORS = (DatabaseError, InterfaceError)
 
 
-class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc] - peewee has no types
+class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]  # peewee has no types
     """A pool that does not ask a connection `SELECT 1` before each use: `Store` tries again where one was lost."""
 
     def _is_closed(self, connection: Any) -> bool:  # noqa: ANN401 - psycopg's, seen by duck typing
@@ -50,7 +57,7 @@ class Store:
         self._writing = threading.Lock()
         self._statements: dict[str, str] = {}
         if self.is_sqlite:
-            self.path = _sqlite_path(url)
+            self.path: str | None = _sqlite_path(url)
             self.database = PooledSqliteDatabase(
                 self.path,
                 max_connections=connections,
@@ -168,7 +175,9 @@ class Store:
         if self.is_sqlite:
             return False
         state = _sqlstate(error)
-        return state.startswith(_LOST_SQLSTATES) or (state == "" and isinstance(error, OperationalError | InterfaceError))
+        return state.startswith(_LOST_SQLSTATES) or (
+            state == "" and isinstance(error, OperationalError | InterfaceError)
+        )
 
     def _forget_connections(self) -> None:
         """Close this thread's connection and the idle ones: where one is lost, the others most likely are."""

@@ -53,4 +53,6 @@ ORDER BY source, event_id LIMIT 100
 def _sums(store: Store, statement: str, organization_number: int) -> Sums:
     rows = store.execute(statement, (organization_number,)).fetchall()
     # PostgreSQL adds up BIGINT to NUMERIC, which arrives as Decimal.
-    return {(int(period), channel): (int(count), int(cost), int(pending)) for period, channel, count, cost, pending in rows}
+    return {
+        (int(period), channel): (int(count), int(cost), int(pending)) for period, channel, count, cost, pending in rows
+    }

@@ -7,7 +7,7 @@ Every table begins its primary key with `organization_id`, the number of the org
 from peewee import BigIntegerField, BooleanField, CompositeKey, Model, SmallIntegerField, TextField
 
 
-class _Table(Model):  # type: ignore[misc] - peewee has no types
+class _Table(Model):
     class Meta:
         legacy_table_names = False
 

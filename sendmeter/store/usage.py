@@ -52,7 +52,11 @@ def _sum(sums: Sums, key: tuple[int, str], amounts: tuple[int, int, int]) -> Non
 
 
 def _upsert(
-    store: Store, table: str, period: str, organization_number: int, sums: Mapping[tuple[int, str], tuple[int, int, int]]
+    store: Store,
+    table: str,
+    period: str,
+    organization_number: int,
+    sums: Mapping[tuple[int, str], tuple[int, int, int]],
 ) -> None:
     """Add sums to counters, in the order of their keys: writers that lock rows in one order never deadlock."""
     rows = [(organization_number, *key, *sums[key]) for key in sorted(sums)]

@@ -59,9 +59,7 @@ class Bridge:
         self.limited_under_way += limited
         try:
             context = copy_context()
-            start, answer = await loop.run_in_executor(
-                self.threads, context.run, self._answer, operation, scope, body
-            )
+            start, answer = await loop.run_in_executor(self.threads, context.run, self._answer, operation, scope, body)
         finally:
             self.limited_under_way -= limited
         await send(start)

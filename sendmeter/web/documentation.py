@@ -1,4 +1,4 @@
-"""The contract for people and machines: `/docs`, `/openapi.json`, `/openapi.yaml`; all from this process, none needs the network."""
+"""The contract for people and machines: `/docs`, `/openapi.json`, `/openapi.yaml`. None of it needs the network."""
 
 from functools import lru_cache
 from importlib.resources import files

