@@ -13,6 +13,9 @@ from sendmeter.domain.organizations import Organization
 from sendmeter.store.database import Store
 from sendmeter.store.tables import Accounts, Organizations
 
+_COLUMNS = tuple(field.column_name for field in Organizations._meta.sorted_fields)
+_BY_NUMBER = f"SELECT {', '.join(_COLUMNS)} FROM organizations WHERE organization_id = ?"
+
 
 def insert(store: Store, organization: Organization, account_id: str) -> bool:
     """Store a new organization with its first account; False where its number is taken."""
@@ -31,8 +34,8 @@ def insert(store: Store, organization: Organization, account_id: str) -> bool:
 
 def by_number(store: Store, number: int) -> Organization | None:
     """Find an organization by the number that the store knows it by."""
-    query = Organizations.select().where(Organizations.organization_id == number).dicts()
-    return next((_from_row(row) for row in query.execute(store.database)), None)
+    row = store.execute(_BY_NUMBER, (number,)).fetchone()
+    return None if row is None else _from_row(dict(zip(_COLUMNS, row, strict=True)))
 
 
 def by_id(store: Store, organization_id: str) -> Organization | None:
