@@ -1,4 +1,4 @@
-"""From the event loop to Flask, with one change of thread for each request: key, validation, handler, database.
+"""From the event loop to Flask, with at most one change of thread a request: key, validation, handler, database.
 
 Connexion's own way (a2wsgi) changes threads three times and validates on the event loop, where a slow database would
 stop all requests (docs/decisions/0002).
@@ -75,7 +75,7 @@ class Bridge:
         self.store.close()
 
     def _answer(self, operation: Operation, scope: Scope, body: bytes) -> tuple[Message, bytes]:
-        """Answer on a thread that may wait: the key first, then the request's form, then the handler."""
+        """Answer: the key first, then the request's form, then the handler."""
         now = self.clock()
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:

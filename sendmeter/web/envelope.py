@@ -2,12 +2,15 @@
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
 
 from sendmeter import errors
+from sendmeter.contract import contract
+from sendmeter.schemas import Validator
 
 logger = logging.getLogger(__name__)
 
@@ -105,5 +108,13 @@ def _headers(refusal: errors.Refusal) -> tuple[tuple[str, str], ...]:
 def _answer(
     status: int, tracking_id: str, content: dict[str, Any], headers: tuple[tuple[str, str], ...] = ()
 ) -> Answer:
-    body = orjson.dumps({"trackingId": tracking_id, "error": content})
-    return Answer(status, body, (("content-type", "application/json"), *headers))
+    body = {"trackingId": tracking_id, "error": content}
+    if faults := _schema().faults(body):
+        logger.error("the error body breaks the contract: %s", faults)
+        status, headers, body = 500, (), {"trackingId": tracking_id, "error": _INTERNAL_ERROR}
+    return Answer(status, orjson.dumps(body), (("content-type", "application/json"), *headers))
+
+
+@lru_cache
+def _schema() -> Validator:
+    return contract().schemas.component("ErrorResponse")

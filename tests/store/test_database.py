@@ -1,0 +1,159 @@
+"""How the store opens databases, keeps what it acknowledged, and fails."""
+
+import sqlite3
+import threading
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from sendmeter.errors import Unavailable
+from sendmeter.store import Store
+
+COUNT = "SELECT COUNT(*) FROM organizations"
+INSERT = (
+    "INSERT INTO organizations (organization_id, public_id, name, anchor_day, time_zone, starts_at, created_at,"
+    " enforcement) VALUES (?, 'org_x', 'x', 1, 'UTC', 0, 0, 'block')"
+)
+
+
+def count(store):
+    return store.read(lambda: store.execute(COUNT).fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://localhost/x", "is no database that Sendmeter knows"),
+        ("sqlite:relative.db", "names no file"),
+        ("sqlite:///", "names no file"),
+        (":memory:", "keeps its data in a file"),
+        ("sqlite:////no/such/folder/x.db", "no folder /no/such/folder"),
+    ],
+)
+def test_a_url_that_names_no_database_is_refused_with_what_to_write(url, said):
+    with pytest.raises(ValueError, match=said):
+        Store(url)
+
+
+def test_a_path_with_spaces_and_percent_signs_is_the_file_that_it_names(tmp_path):
+    for url, name in [(f"{tmp_path}/a b.db", "a b.db"), (f"sqlite:///{tmp_path}/c%20d.db", "c d.db")]:
+        with closing(Store(url)) as store:
+            store.write(lambda store=store: store.execute("CREATE TABLE t (x BIGINT)"))
+        assert (tmp_path / name).exists()
+
+
+def test_sqlite_is_durable_and_lets_readers_in_beside_a_writer(sqlite_store):
+    def pragma(name):
+        return sqlite_store.read(lambda: sqlite_store.execute(f"PRAGMA {name}").fetchone()[0])
+
+    assert (pragma("journal_mode"), pragma("synchronous"), pragma("foreign_keys")) == ("wal", 2, 1)
+
+
+def test_what_a_failed_unit_of_work_wrote_is_gone(store):
+    def work():
+        store.execute(INSERT, (1,))
+        raise RuntimeError("cut off")
+
+    with pytest.raises(RuntimeError):
+        store.write(work)
+    assert count(store) == 0
+
+
+def test_an_error_of_a_statement_is_not_taken_for_an_outage(store):
+    with pytest.raises(Exception, match="no_such_table"):
+        store.read(lambda: store.execute("SELECT * FROM no_such_table"))
+    assert count(store) == 0
+
+
+def test_a_unit_of_work_starts_again_where_postgresql_cut_its_connection(postgres_url):
+    store = Store(postgres_url)
+    cut = []
+
+    def work():
+        store.execute(INSERT, (len(cut) + 1,))
+        if len(cut) < 2:
+            backend = store.execute("SELECT pg_backend_pid()").fetchone()[0]
+            with psycopg.connect(postgres_url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", (backend,))
+            cut.append(backend)
+        return store.execute(COUNT).fetchone()[0]
+
+    with closing(store):
+        assert store.write(work) == 1
+        assert len(set(cut)) == 2
+
+
+def test_a_thread_whose_idle_connection_was_cut_does_not_notice(postgres_url):
+    with closing(Store(postgres_url)) as store:
+        backend = store.read(lambda: store.execute("SELECT pg_backend_pid()").fetchone()[0])
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (backend,))
+        assert count(store) == 0
+
+
+def test_a_postgresql_that_is_not_there_is_unavailable():
+    store = Store("postgresql://nobody@127.0.0.1:1/nothing", busy_timeout_seconds=0.1)
+    with closing(store), pytest.raises(Unavailable):
+        count(store)
+
+
+def test_a_writer_gives_up_while_another_process_writes_and_readers_go_on(tmp_path, sqlite_store):
+    with closing(Store(sqlite_store.url, busy_timeout_seconds=0.1)) as store:
+        other = sqlite3.connect(sqlite_store.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            store.write(lambda: store.execute(INSERT, (1,)))
+        assert count(store) == 0
+        other.execute("ROLLBACK")
+        other.close()
+        store.write(lambda: store.execute(INSERT, (1,)))
+        assert count(store) == 1
+
+
+def test_a_writer_gives_up_while_another_thread_writes(tmp_path, sqlite_store):
+    with closing(Store(sqlite_store.url, busy_timeout_seconds=0.1)) as store:
+        inside, leave = threading.Event(), threading.Event()
+
+        def hold():
+            inside.set()
+            leave.wait(10)
+
+        thread = threading.Thread(target=store.write, args=(hold,))
+        thread.start()
+        inside.wait(10)
+        with pytest.raises(Unavailable, match="did not finish in time"):
+            store.write(lambda: store.execute(INSERT, (1,)))
+        leave.set()
+        thread.join()
+
+
+def test_more_threads_than_connections_are_told_so_in_time(tmp_path, sqlite_store):
+    with closing(Store(sqlite_store.url, connections=1, busy_timeout_seconds=0.1)) as store:
+        assert count(store) == 0
+        refused = []
+
+        def ask():
+            try:
+                count(store)
+            except Unavailable as refusal:
+                refused.append(refusal.message)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+        assert refused == ["All connections to the database are in use."]
+
+
+def test_a_snapshot_does_not_see_what_is_written_meanwhile(store):
+    with closing(Store(store.url)) as other:
+
+        def work():
+            before = store.execute(COUNT).fetchone()[0]
+            thread = threading.Thread(target=other.write, args=(lambda: other.execute(INSERT, (1,)),))
+            thread.start()
+            thread.join()
+            return before, store.execute(COUNT).fetchone()[0]
+
+        assert store.snapshot(work) == (0, 0)
+        assert count(store) == 1
