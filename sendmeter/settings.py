@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 
@@ -13,19 +13,19 @@ class Settings:
     database_url: str = "sqlite:///sendmeter.db"
     """Where the data is: `sqlite:///FILE`, a plain path of a file, or `postgresql://USER:PASSWORD@HOST/NAME`."""
 
-    worker_threads: int = 8
+    worker_threads: int = field(default=8, metadata={"bounds": (1, 256)})
     """How many requests a process works on at once; each has a database connection of its own."""
 
-    max_waiting: int = 256
+    max_waiting: int = field(default=256, metadata={"bounds": (0, 100_000)})
     """How many recording requests may be under way in a process before further ones are answered with 429."""
 
-    busy_timeout_seconds: float = 5.0
+    busy_timeout_seconds: float = field(default=5.0, metadata={"bounds": (0.01, 600)})
     """How long to wait for another writer or a free connection before answering 503."""
 
-    provider_grace_seconds: int = 3600
+    provider_grace_seconds: int = field(default=3600, metadata={"bounds": (0, 2_592_000)})
     """How long a provider may fail before sums that lack its costs are answered with 502."""
 
-    log_level: str = "info"
+    log_level: str = field(default="info", metadata={"choices": ("debug", "info", "warning", "error")})
     """What is logged: debug, info, warning, error. Every line carries the tracking id of its request."""
 
     @classmethod
@@ -40,7 +40,7 @@ class Settings:
             name = variable(setting.name)
             text = environment.get(name, "")
             if text:
-                read[setting.name] = _number(name, text, setting.type) if setting.type in (int, float) else text
+                read[setting.name] = _value(name, text, setting)
         read.update((name, value) for name, value in overrides.items() if value is not None)
         return replace(cls(), **read)
 
@@ -54,11 +54,17 @@ def variable(setting: str) -> str:
     return f"SENDMETER_{setting.upper()}"
 
 
-def _number(name: str, text: str, kind: Any) -> int | float:  # noqa: ANN401 - int or float themselves
+def _value(name: str, text: str, setting: Field[Any]) -> Any:  # noqa: ANN401 - of the field's type
+    choices = setting.metadata.get("choices", (text,))
+    if text not in choices:
+        raise ValueError(f"{name} is {text!r}. Set it to one of {', '.join(choices)}.")
+    if "bounds" not in setting.metadata:
+        return text
+    least, most = setting.metadata["bounds"]
     try:
-        number: int | float = kind(text)
+        number = int(text) if setting.type is int else float(text)
     except ValueError:
         raise ValueError(f"{name} is {text!r}, which is no number. Set it to a number, or unset it.") from None
-    if not 0 <= number <= 1_000_000:
-        raise ValueError(f"{name} is {text}, which is out of bounds. Set it to a number from 0 to 1,000,000.")
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {text}, which is out of bounds. Set it to a number from {least:,} to {most:,}.")
     return number

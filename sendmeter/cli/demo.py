@@ -41,9 +41,10 @@ CALL_PRICES = {"US": 14_000_000, "GB": 15_800_000, "DE": 18_700_000}
 @workers_option
 @database_option
 def demo(count: int, and_serve: bool, host: str, port: int, workers: int, database: str | None) -> None:
-    """Make a demo organization with realistic traffic in its running cycle.
+    """Make a demo organization with traffic.
 
-    Run again it keeps what is there. The demo's API key lies beside the database, in sendmeter-demo.key.
+    Its running cycle is filled with realistic events. Run again it keeps what is there. The demo's API key lies beside
+    the database, in sendmeter-demo.key.
     """
     settings = Settings.from_environment(database_url=database)
     store = open_store(settings)

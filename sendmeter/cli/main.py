@@ -29,22 +29,24 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+HELP = """Sendmeter: the usage meter of a notification platform.
+
+Senders report what they sent; Sendmeter answers, for each organization and billing cycle, how many messages went out
+and what SMS and calls cost.
+
+\b
+To try it:  sendmeter demo --serve
+For real:   sendmeter organizations create --name "My company"
+            sendmeter serve
+
+The data is in ./sendmeter.db unless --database or SENDMETER_DATABASE_URL names another place.
+"""
+
+
+@click.group(cls=_Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sendmeter")
 def main() -> None:
-    r"""Sendmeter: the usage meter of a notification platform.
-
-    Senders report what they sent; Sendmeter answers, for each organization and billing cycle, how many messages went
-    out and what SMS and calls cost.
-
-    \b
-    To try it:        sendmeter demo --serve
-    To start for real:
-      sendmeter organizations create --name "My company"
-      sendmeter serve
-
-    The data is in ./sendmeter.db unless --database or SENDMETER_DATABASE_URL names another place.
-    """
+    """Run the command that the arguments name."""
 
 
 main.add_command(serve)
