@@ -1,0 +1,53 @@
+"""The contract's fuzzer against the server as users start it, on both databases. `make fuzz` runs just this.
+
+SEED repeats a run, FUZZ_EXAMPLES asks for more cases of each operation, FUZZ_REPORT names a folder for JUnit reports.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sendmeter.store import Store
+from sendmeter.store.schema import upgrade
+from tests.live import ROOT, run_json, served_process
+
+SEED = os.environ.get("SEED", "1")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "80")
+REPORT = os.environ.get("FUZZ_REPORT")
+RUN = Path(sys.executable).parent / "schemathesis"
+
+
+@pytest.fixture
+def fuzzed_url(database_url):
+    """A fresh database, laid as the server lays it."""
+    store = Store(database_url)
+    if store.is_sqlite:
+        upgrade(store)
+    store.close()
+    return database_url
+
+
+def test_the_fuzzer_finds_no_answer_that_the_contract_does_not_have(fuzzed_url, tmp_path):
+    key = run_json("organizations", "create", "--name", "Fuzzed", "--starts-at", "2026-01-01", database_url=fuzzed_url)[
+        "apiKey"
+    ]
+    kind = "sqlite" if fuzzed_url.startswith("sqlite") else "postgresql"
+    report = ["--report", "junit", "--report-junit-path", f"{REPORT}/fuzz-{kind}.xml"] if REPORT else []
+    with served_process(fuzzed_url, tmp_path) as server:
+        done = subprocess.run(
+            [RUN, "--config-file", ROOT / "schemathesis.toml", "run", f"{server.url}/openapi.json",
+             "--checks", "all", "--seed", SEED, "--max-examples", EXAMPLES, "-H", f"Authorization: Bearer {key}",
+             *report],
+            cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False,
+        )  # fmt: skip
+        log = server.log.read_text()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Tested: 4" in done.stdout
+    assert "API Links:    2 covered" in done.stdout
+    assert "ERROR" not in log
+    assert "Traceback" not in log
+    verified = run_json("verify", database_url=fuzzed_url)
+    assert verified == {"organizations": 1, "differences": {}}
