@@ -101,7 +101,9 @@ def test_a_content_type_that_is_not_the_contracts_is_refused(caller, content_typ
     assert "application/json" in reply.json()["error"]["fix"]
 
 
-@pytest.mark.parametrize("content_type", ["Application/JSON", "application/json;charset=UTF-8", 'application/json; charset="utf-8"'])  # fmt: skip
+@pytest.mark.parametrize(
+    "content_type", ["Application/JSON", "application/json;charset=UTF-8", 'application/json; charset="utf-8"']
+)
 def test_a_content_type_that_says_the_same_otherwise_is_taken(caller, content_type):
     assert caller.send(caller.recording(EMAIL, content_type=content_type)).status == 200
 
@@ -176,7 +178,6 @@ def test_a_path_that_is_no_text_is_refused(caller, path):
         ("%00=a", "query:"),
         ("a=%ff", "query:"),
         ("%ed%a0%80", "query:"),
-        ("a=\xff", "query:"),
         ("&".join(f"p{number}" for number in range(101)), "query:"),
         ("&".join(["costs=known"] * 101), "query:"),
     ],

@@ -10,6 +10,7 @@ from tests.web.raw import EMAIL, EVENTS, check_refusal, chunked
 INVALID = (400, "invalid_request")
 TOO_LARGE = (413, "payload_too_large")
 MIB = 1_048_576
+HEAD_LIMIT = 65_536
 USAGE = "/organization/usage"
 
 
@@ -120,9 +121,9 @@ def test_a_request_line_past_8_kib_is_refused(caller, path):
 
 
 def test_a_header_block_past_64_kib_is_refused_before_it_ends(caller):
-    endless = caller.head(f"GET {USAGE}", *[f"X-{number}: " + "a" * 4_000 for number in range(100)])
+    endless = caller.head(f"GET {USAGE}", *[f"X-{number}: " + "a" * 4_000 for number in range(20)])
     with caller.line() as line:
-        line.send(endless.removesuffix(b"\r\n"))
+        line.send(endless[: HEAD_LIMIT + 1])
         check_refusal(line.reply(), *INVALID)
         assert line.ended()
 
@@ -131,11 +132,18 @@ def test_a_header_block_past_64_kib_is_refused_where_it_comes_at_once(caller):
     caller.refused(caller.head(f"GET {USAGE}", *[f"X-{number}: " + "a" * 4_000 for number in range(20)]), *INVALID)
 
 
-@pytest.mark.parametrize("end", [b"", b"\r\n"])
-def test_a_header_without_end_is_refused(caller, end):
+def test_a_header_block_of_nearly_64_kib_is_taken(caller):
+    assert (
+        caller.send(caller.head(f"GET {USAGE}", *[f"X-{number}: " + "a" * 4_000 for number in range(16)])).status == 200
+    )
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET /organization/usage HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\n"])
+def test_a_line_without_end_is_refused(caller, start):
     with caller.line() as line:
-        line.send(b"GET /" + b"a" * 200_000 + end)
+        line.send(start + b"a" * (HEAD_LIMIT + 1 - len(start)))
         check_refusal(line.reply(), *INVALID)
+        assert line.ended()
 
 
 @pytest.mark.parametrize(
@@ -152,6 +160,7 @@ def test_a_header_without_end_is_refused(caller, end):
         b"GET /organization/usage?a=\0 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /organization/us age HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /organization/us\xffage HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /organization/usage?costs=\xff HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /organization/usage HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
         b"GET /organization/usage HTTP/1.1\r\nHost: a\r\nX-N: \0\r\n\r\n",
         b"GET /organization/usage HTTP/1.1\r\nHost: a\r\nX N: a\r\n\r\n",
@@ -211,21 +220,19 @@ def test_pipelined_requests_are_answered_in_their_order(caller):
     assert len({reply.header("x-tracking-id") for reply in replies}) == 6
 
 
-def test_a_refusal_of_what_follows_is_never_taken_for_the_answer_to_what_came_first(caller):
+def test_a_refusal_of_what_follows_is_not_the_answer_to_what_came_first(caller):
     with caller.line() as line:
         line.send(caller.recording(EMAIL) + b"hello\r\n\r\n")
-        reply = line.reply()
-    assert (reply.status, caller.stored()) in ((200, ["a"]), (400, []))
+        assert line.reply().status == 200, "what is recorded is acknowledged"
 
 
 def test_a_large_body_does_not_count_as_the_header_of_the_request_after_it(caller):
-    body = EMAIL + b" " * 120_000
     second = caller.head(f"GET {USAGE}")
     with caller.line() as line:
-        line.send(caller.recording(body) + second[:20])
-        time.sleep(0.1)
+        line.send(caller.recording(EMAIL + b" " * 120_000) + second[:20])
+        assert line.reply().status == 200
         line.send(second[20:])
-        assert [line.reply().status for _ in range(2)] == [200, 200]
+        assert line.reply().status == 200
 
 
 def test_a_connection_is_good_for_many_requests_refused_ones_too(caller):
@@ -271,8 +278,9 @@ def test_a_client_that_waits_for_100_continue_is_refused_without_it(caller):
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "websocket"])
-def test_an_offer_to_upgrade_is_passed_over(caller, protocol):
+@pytest.mark.parametrize("with_body", [True, False])
+def test_an_offer_to_upgrade_is_passed_over(caller, protocol, with_body):
+    """Java's own HTTP client offers h2c with every first request."""
     offer = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AAMAAABkAAQAAP__")
-    assert caller.send(caller.recording(EMAIL, *offer)).status == 200
-    assert caller.send(caller.head(f"GET {USAGE}", *offer)).status == 200
-    assert caller.stored() == ["a"]
+    data = caller.recording(EMAIL, *offer) if with_body else caller.head(f"GET {USAGE}", *offer)
+    assert caller.send(data).status == 200
