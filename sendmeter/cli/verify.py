@@ -36,7 +36,7 @@ def verify(organization: str | None, database: str | None, as_json: bool) -> Non
         click.echo(
             f"{sum(len(said) for said in wrong.values())} differences in {len(wrong)} of {len(found)} organizations."
             if wrong
-            else f"All counters of {len(found)} organizations are what their ledgers add up to."
+            else f"Every counter is what its ledger adds up to ({len(found)} organizations)."
         )
     if wrong:
         sys.exit(1)

@@ -100,6 +100,8 @@ def _check(
     times: list[Fault] = []
     contents: list[Fault] = []
     for pointer, event in batch:
+        if event.key in added and event is first[event.key]:
+            continue
         if event.key in known:
             stored, recorded_at = known[event.key]
             differences = as_sent(stored, event, recorded_at).differences(event)

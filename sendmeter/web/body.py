@@ -37,7 +37,7 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON
         _refuse("is empty; the operation wants JSON")
     try:
         text = body.decode()
-        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
     except UnicodeDecodeError as error:
         _refuse(f"is not UTF-8 at byte {error.start}")
     except json.JSONDecodeError as error:
@@ -83,3 +83,6 @@ def _no_constant(name: str) -> NoReturn:
 
 def _refuse(what: str) -> NoReturn:
     raise InvalidRequest.of([Fault("", f"the body {what}")])
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)

@@ -1,113 +1,69 @@
-"""What the tests of commands have in common: an organization, its usage, traffic with its sums."""
+"""A database file with one organization, copied for each test: making one by the command line costs a second."""
 
-import json
-import random
-from dataclasses import dataclass
+import shutil
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import pytest
-from click.testing import CliRunner
 
-from sendmeter.app import utc_now
-from sendmeter.cli import main
-from sendmeter.domain.caps import Caps
-from sendmeter.domain.cycles import Anchor
-from sendmeter.services import organizations
-from tests.live import live_server
-
-CHANNELS = ["EMAIL", "INAPP_WEB", "WEB_PUSH", "PUSH", "SLACK", "SMS", "CALL"]
+from tests.live import run_json
 
 
-@dataclass
-class Founded:
-    """An organization whose running cycle began 15 days ago, and a way to ask for its usage over HTTP."""
-
-    store: object
-    organization_id: str
-    token: str
-
-    def usage(self, query=""):
-        with live_server(self.store, utc_now) as live:
-            answer = live.client(self.token).usage(query)
-        assert answer.status_code == 200
-        return json.loads(answer.text, parse_float=Decimal)
-
-    def rows(self, statement):
-        return self.store.read(lambda: self.store.execute(statement).fetchall())
-
-
-def found(store):
+def mid_cycle_options():
+    """Options of an organization whose running cycle began two weeks ago, so that no test crosses its end."""
     now = datetime.now(UTC)
-    anchor = Anchor((now - timedelta(days=15)).day, "UTC")
-    founded = organizations.create(store, "Test", anchor, Caps(), now, starts_at=now - timedelta(days=100))
-    return Founded(store, founded.organization.organization_id, founded.token)
+    return [
+        "--name",
+        "Shop",
+        "--anchor-day",
+        str(min((now - timedelta(days=14)).day, 28)),
+        "--starts-at",
+        (now - timedelta(days=380)).date().isoformat(),
+    ]
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("template")
+    made = run_json("organizations", "create", *mid_cycle_options(), cwd=folder)
+    return folder / "sendmeter.db", made
 
 
 @pytest.fixture
-def founded(store):
-    """An organization on each database."""
-    return found(store)
+def shop(_template, tmp_path):
+    """A fresh SQLite database in `tmp_path` with the organization Shop: what the command printed, and `url`."""
+    database, made = _template
+    shutil.copy(database, tmp_path / "sendmeter.db")
+    return made | {"url": f"sqlite:///{tmp_path}/sendmeter.db"}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_shop(request):
+    """The same on each of the two databases."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("shop")
+    url = request.getfixturevalue("postgres_url")
+    return run_json("organizations", "create", *mid_cycle_options(), database_url=url) | {"url": url}
 
 
 @pytest.fixture
-def sqlite_founded(sqlite_store):
-    """An organization on SQLite, for what does not differ between databases."""
-    return found(sqlite_store)
+def import_here(sqlite_founded, run_here, tmp_path):
+    """Import lines of bytes in this process; give the report."""
 
+    def run(*lines, name="events.ndjson", as_json=True):
+        (tmp_path / name).write_bytes(b"".join(lines))
+        arguments = ["--organization", sqlite_founded.organization_id, "--database", sqlite_founded.store.url]
+        done = run_here("import", name, *arguments, *(["--json"] if as_json else []))
+        assert isinstance(done.exception, SystemExit | None), done.exception
+        if not as_json:
+            return done
+        report = json.loads(done.stdout)
+        assert done.exit_code == bool(report["badLines"])
+        return report
 
-@dataclass
-class Traffic:
-    """Events of the last ten days, and what they must add up to."""
-
-    events: list
-
-    def lines(self):
-        return [json.dumps(event) for event in self.events]
-
-    def sums(self):
-        quantity, cost = dict.fromkeys(CHANNELS, 0), dict.fromkeys(CHANNELS, Decimal(0))
-        for event in self.events:
-            quantity[event["channel"]] += event.get("quantity", 1)
-            cost[event["channel"]] += Decimal(str(event.get("cost", 0)))
-        return {
-            "messageUsage": sum(quantity[channel] for channel in CHANNELS[:5]),
-            "budgetUsage": cost["SMS"] + cost["CALL"],
-            "costSms": cost["SMS"],
-            "costCall": cost["CALL"],
-            "channelUsages": quantity,
-            "pendingCosts": sum(event["channel"] in ("SMS", "CALL") and "cost" not in event for event in self.events),
-        }
+    return run
 
 
 @pytest.fixture
-def traffic():
-    """Make traffic like a month's of a sender: mostly messages, prices in fractions of a cent, some not known yet."""
-
-    def make(count, seed=1):
-        chance = random.Random(seed)
-        now = datetime.now(UTC)
-        events = []
-        for number in range(count):
-            channel = chance.choices(CHANNELS, [50, 15, 5, 12, 3, 12, 3])[0]
-            event = {"id": f"e-{seed}-{number}", "channel": channel}
-            event["occurredAt"] = (now - timedelta(seconds=chance.randrange(864_000))).isoformat()
-            if chance.random() < 0.3:
-                event["quantity"] = chance.randint(1, 40)
-            if channel in ("SMS", "CALL") and chance.random() < 0.9:
-                cost = f"{chance.randint(0, 2)}.{chance.randint(1, 10**9 - 1):09d}"
-                event["cost"] = cost if chance.random() < 0.5 else float(cost)
-                event["provider"] = chance.choice(["telnyx", "twilio"])
-            if chance.random() < 0.2:
-                event["metadata"] = {"country": chance.choice(["DE", "Côte d'Ivoire"])}
-            events.append(event)
-        return Traffic(events)
-
-    return make
-
-
-@pytest.fixture
-def run_here(tmp_path, monkeypatch):
-    """Run a command in this process, in an empty folder: a second faster, where its options are all that matters."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(main, arguments)
+def import_csv(import_here):
+    """Import a CSV text, or bytes, in this process; give the report."""
+    return lambda text: import_here(text.encode() if isinstance(text, str) else text, name="events.csv")

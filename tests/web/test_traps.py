@@ -244,3 +244,28 @@ def test_head_without_a_key_is_refused_without_a_body(caller):
 def test_two_authorization_headers_are_refused_even_where_both_are_right(caller):
     reply = caller.refused(caller.head(f"GET {USAGE}", caller.key), 401, "unauthorized")
     assert reply.header("www-authenticate") == 'Bearer realm="sendmeter"'
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Host: ", "Host: other", "Host: a b", "Host: [", "Host: \xff", "Host: a:b", "Host: a/b", "Host: ..",
+        "Content_Length: -1", "Content_Type: text/plain", "Transfer_Encoding: gzip", "Content-Type: \xff", "Cookie: \xff=;",
+        "X-HTTP-Method-Override: DELETE", "X-Forwarded-Host: evil.test", "X-Forwarded-Prefix: /evil", "X-Script-Name: /evil",
+        "Range: bytes=0-1", "If-None-Match: *", "If-Modified-Since: never", "Accept: text/html", "Accept-Encoding: gzip",
+        "Upgrade: websocket", "X-Tracking-Id: trk_00000000000000000000000000",
+    ],
+)  # fmt: skip
+def test_a_header_that_nobody_reads_changes_nothing(caller, header):
+    reply = caller.send(caller.head(f"GET {USAGE}", header))
+    assert reply.status == 200, reply
+    assert reply.header("content-encoding") is None
+    assert reply.header("x-tracking-id") != "trk_00000000000000000000000000"
+    assert caller.send(caller.recording(EMAIL, header)).status == 200 or header.startswith("Content-Type")
+
+
+@pytest.mark.parametrize("header", ["", "Host: ", "Host: a b", "Host: [", "Host: \xff", "Host: a:b", "Host: ../.."])
+def test_a_strange_host_or_none_at_all_is_no_failure(caller, header):
+    lines = "\r\n".join([f"GET {USAGE} HTTP/1.1", *([header] if header else []), caller.key, "", ""])
+    reply = caller.send(lines.encode("latin-1"))
+    assert reply.status in (200, 400), reply
