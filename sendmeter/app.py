@@ -31,7 +31,7 @@ from sendmeter.web.bridge import Bridge
 from sendmeter.web.validation import answering
 
 SPARE_CONNECTIONS = 2
-"""For the main thread and whatever is asked beside requests."""
+"""For the event loop's thread and whatever is asked beside requests."""
 
 
 class UnknownSchema(Exception):  # noqa: N818 - what to do is said in its message
@@ -64,7 +64,7 @@ def connect(settings: Settings) -> Store:
     """Open the database as it is."""
     return Store(
         settings.database_url,
-        connections=settings.worker_threads + SPARE_CONNECTIONS,
+        connections=2 * settings.worker_threads + SPARE_CONNECTIONS,
         busy_timeout_seconds=settings.busy_timeout_seconds,
     )
 

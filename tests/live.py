@@ -145,7 +145,8 @@ def live_server(store, clock, **settings):
             client.close()
         server.should_exit = True
         thread.join(20)
-        bridge.threads.shutdown()
+        bridge.readers.shutdown()
+        bridge.writers.shutdown()
         assert not thread.is_alive(), "the server did not stop"
 
 

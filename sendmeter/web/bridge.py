@@ -20,6 +20,8 @@ from sendmeter.settings import Settings
 from sendmeter.store import Store
 from sendmeter.web import security, validation
 
+# They say something of the connection, not of the request; werkzeug takes an offer to upgrade for a WebSocket.
+_CONNECTION_HEADERS = {b"connection", b"upgrade", b"keep-alive", b"transfer-encoding", b"content-length"}
 Message = dict[str, Any]
 Scope = dict[str, Any]
 
@@ -41,7 +43,9 @@ class Bridge:
         self.store = store
         self.settings = settings
         self.clock = clock
-        self.threads = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="sendmeter")
+        # Writers wait for each other. Readers have threads of their own, so that they never wait for writers.
+        self.readers = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="reader")
+        self.writers = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="writer")
         self.limited_under_way = 0
 
     async def __call__(
@@ -58,12 +62,12 @@ class Bridge:
             raise TooManyRequests("The server has as many requests under way as it takes at once.")
         self.limited_under_way += limited
         try:
-            if self.store.is_sqlite and operation.method == "GET":
-                # A few indexed rows of a file: in WAL mode a reader never waits, and a change of threads costs more.
+            if self._never_waits(operation):
                 start, answer = self._answer(operation, scope, body)
             else:
-                waiting = partial(copy_context().run, self._answer, operation, scope, body)
-                start, answer = await asyncio.get_running_loop().run_in_executor(self.threads, waiting)
+                threads = self.readers if operation.method == "GET" else self.writers
+                work = partial(copy_context().run, self._answer, operation, scope, body)
+                start, answer = await asyncio.get_running_loop().run_in_executor(threads, work)
         finally:
             self.limited_under_way -= limited
         await send(start)
@@ -71,8 +75,16 @@ class Bridge:
 
     def close(self) -> None:
         """Let the requests under way finish, then close the store."""
-        self.threads.shutdown()
+        self.readers.shutdown()
+        self.writers.shutdown()
         self.store.close()
+
+    def _never_waits(self, operation: Operation) -> bool:
+        """Tell what is answered on the event loop's thread, because a change of threads would cost more than it does.
+
+        Reading SQLite is a few indexed rows of a file, and in WAL mode a reader waits for nobody.
+        """
+        return operation.operation_id == "health.live" or (self.store.is_sqlite and operation.method == "GET")
 
     def _answer(self, operation: Operation, scope: Scope, body: bytes) -> tuple[Message, bytes]:
         """Answer: the key first, then the request's form, then the handler."""
@@ -136,8 +148,9 @@ def _environ(scope: Scope, headers: dict[bytes, list[bytes]], body: bytes) -> di
         "wsgi.run_once": False,
     }
     for name, values in headers.items():
+        if name in _CONNECTION_HEADERS:
+            continue
         text = name.decode("latin-1").upper().replace("-", "_")
         key = text if text == "CONTENT_TYPE" else f"HTTP_{text}"
-        if text != "CONTENT_LENGTH":
-            environ[key] = b",".join(values).decode("latin-1")
+        environ[key] = b",".join(values).decode("latin-1")
     return environ

@@ -43,27 +43,3 @@ def any_shop(request):
         return request.getfixturevalue("shop")
     url = request.getfixturevalue("postgres_url")
     return run_json("organizations", "create", *mid_cycle_options(), database_url=url) | {"url": url}
-
-
-@pytest.fixture
-def import_here(sqlite_founded, run_here, tmp_path):
-    """Import lines of bytes in this process; give the report."""
-
-    def run(*lines, name="events.ndjson", as_json=True):
-        (tmp_path / name).write_bytes(b"".join(lines))
-        arguments = ["--organization", sqlite_founded.organization_id, "--database", sqlite_founded.store.url]
-        done = run_here("import", name, *arguments, *(["--json"] if as_json else []))
-        assert isinstance(done.exception, SystemExit | None), done.exception
-        if not as_json:
-            return done
-        report = json.loads(done.stdout)
-        assert done.exit_code == bool(report["badLines"])
-        return report
-
-    return run
-
-
-@pytest.fixture
-def import_csv(import_here):
-    """Import a CSV text, or bytes, in this process; give the report."""
-    return lambda text: import_here(text.encode() if isinstance(text, str) else text, name="events.csv")

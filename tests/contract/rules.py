@@ -37,23 +37,9 @@ def every_body_has_examples(document):
 
 def everything_is_described(document):
     """Each schema, property, parameter, header, answer and link is told of; one that is a reference by its target."""
-    for where, schema in named_schemas(document):
-        if not described(document, schema):
+    for where, value in [*named_schemas(document), *named_others(document)]:
+        if not described(document, value):
             yield f"{where} is not described"
-    for kind in ("parameters", "headers", "responses", "securitySchemes"):
-        for name, component in document["components"].get(kind, {}).items():
-            if not described(document, component):
-                yield f"#/components/{kind}/{name} is not described"
-    for where, operation in operations(document):
-        for parameter in operation.get("parameters", []):
-            if not described(document, parameter):
-                yield f"{where} has a parameter that is not described"
-        for status, answer in operation["responses"].items():
-            if not described(document, answer):
-                yield f"{where} {status} is not described"
-            for name, link in resolve(document, answer).get("links", {}).items():
-                if not described(document, link):
-                    yield f"{where} {status} link {name} is not described"
 
 
 def everything_is_bounded(document):
@@ -133,10 +119,9 @@ def examples_are_valid(document):
                 for fault in compiled.validator(body["schema"]).faults(resolve(document, example)["value"]):
                     yield f"{where} {media_type} example {name}: {fault.pointer} {fault.message}"
     for where, schema in schemas(document):
-        for word in ("example", "default"):
-            if word in schema:
-                for fault in compiled.validator(schema).faults(schema[word]):
-                    yield f"{where} {word}: {fault.pointer} {fault.message}"
+        for word in schema.keys() & {"example", "default"}:
+            for fault in compiled.validator(schema).faults(schema[word]):
+                yield f"{where} {word}: {fault.pointer} {fault.message}"
     for where, parameter in parameters(document):
         if "example" in parameter and not compiled.validator(parameter["schema"]).accepts(parameter["example"]):
             yield f"{where} {parameter['name']} has an example that it refuses"
@@ -245,6 +230,21 @@ def named_schemas(document):
         steps = where.split("/")
         if where.startswith("#/components/schemas/") and not (set(steps) & {*COMBINED, "not"}):
             yield where, schema
+
+
+def named_others(document):
+    """Walk parameters, headers, answers, links and ways to show a key."""
+    for kind in ("parameters", "headers", "responses", "securitySchemes"):
+        for name, component in document["components"].get(kind, {}).items():
+            yield f"#/components/{kind}/{name}", component
+    for where, operation in operations(document):
+        for index, parameter in enumerate(operation.get("parameters", [])):
+            yield f"{where} parameter {index}", parameter
+        for status, answer in operation["responses"].items():
+            yield f"{where} {status}", answer
+    for where, status, answer in answers(document):
+        for name, link in answer.get("links", {}).items():
+            yield f"{where} {status} link {name}", link
 
 
 def described(document, value):

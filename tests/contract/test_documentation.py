@@ -17,7 +17,7 @@ SERVED = {
     "/openapi.yaml": "application/yaml",
 }
 MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "png": "image/png", "yaml": "application/yaml"}
-ANYWHERE = re.compile(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", re.I)
+ANYWHERE = re.compile(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", re.IGNORECASE)
 
 
 class Page(HTMLParser):
@@ -39,7 +39,7 @@ class Page(HTMLParser):
         self._script = tag == "script"
 
     def handle_endtag(self, tag):
-        self._script = False
+        self._script = self._script and tag != "script"
 
     def handle_data(self, data):
         if self._script and data.strip():
@@ -55,7 +55,7 @@ def test_the_served_contract_differs_from_the_file(docs):
     written = (ROOT / "openapi.yaml").read_bytes()
     assert docs.request("GET", "/openapi.yaml").content == written
     # BaseLoader makes texts only: a `no` that became false, or a date, would differ from the file.
-    expected = yaml.load(written, Loader=yaml.BaseLoader)  # noqa: S506 - texts are no danger
+    expected = yaml.load(written, Loader=yaml.BaseLoader)
     assert same(docs.request("GET", "/openapi.json").json(parse_float=Decimal), expected)
 
 

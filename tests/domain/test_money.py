@@ -97,8 +97,30 @@ def test_a_tenth_decimal_is_refused_and_never_rounded(whole, part, last):
 
 @pytest.mark.parametrize(
     "value",
-    ["-1", "-0.000000001", -1, "-1e30", "NaN", "-NaN", "sNaN", "Infinity", "-Infinity", "1e400", "1e-400"]
-    + ["1" * 60, "1e99999999999999999999", "", " ", ".", "one", "1,5", "0x10", "1.2.3", "$1"],
+    [
+        "-1",
+        "-0.000000001",
+        -1,
+        "-1e30",
+        "NaN",
+        "-NaN",
+        "sNaN",
+        Decimal("NaN"),
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "1e-400",
+        "1" * 60,
+        "1e99999999999999999999",
+        "",
+        " ",
+        ".",
+        "one",
+        "1,5",
+        "0x10",
+        "1.2.3",
+        "$1",
+    ],
 )
 def test_what_is_no_amount_is_a_value_error(value):
     with pytest.raises(ValueError, match=r"decimal|zero or more"):
