@@ -4,7 +4,9 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 
+from sendmeter.cli import main
 from tests.live import run_json
 
 
@@ -36,10 +38,20 @@ def shop(_template, tmp_path):
     return made | {"url": f"sqlite:///{tmp_path}/sendmeter.db"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def postgres_shop(postgres_url):
+    """The same on PostgreSQL."""
+    return run_json("organizations", "create", *mid_cycle_options(), database_url=postgres_url) | {"url": postgres_url}
+
+
+@pytest.fixture(params=["shop", "postgres_shop"])
 def any_shop(request):
-    """The same on each of the two databases."""
-    if request.param == "sqlite":
-        return request.getfixturevalue("shop")
-    url = request.getfixturevalue("postgres_url")
-    return run_json("organizations", "create", *mid_cycle_options(), database_url=url) | {"url": url}
+    """The same on each of the two."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def run_here(tmp_path, monkeypatch):
+    """Run a command in this process, in an empty folder: a second faster, where its options are all that matters."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, arguments)

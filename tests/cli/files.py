@@ -13,7 +13,7 @@ MESSAGES = ["EMAIL", "INAPP_WEB", "WEB_PUSH", "PUSH", "SLACK"]
 
 
 def events_of_today(count):
-    """Make events of the last days, the costed ones with up to nine decimals; each fifth of those without a cost."""
+    """Make events of the last days, most SMS and calls with a cost of up to nine decimals."""
     chance = random.Random(7)
     now = datetime.now(UTC)
     made = []
@@ -24,7 +24,10 @@ def events_of_today(count):
         if chance.random() < 0.5:
             event["quantity"] = chance.randint(1, 1_000_000)
         if channel in ("SMS", "CALL") and index % 5:
-            event["cost"] = f"{chance.randint(0, 999_999)}.{chance.randint(0, 999_999_999):09d}"
+            # As text and as a JSON number, which a float holds to the ninth digit where the amount is small.
+            small = chance.randint(100_000_000, 9_999_999_999) / 1_000_000_000
+            large = f"{chance.randint(0, 999_999)}.{chance.randint(0, 999_999_999):09d}"
+            event["cost"] = chance.choice([small, large])
         made.append(event)
     return made
 

@@ -2,8 +2,6 @@
 
 from contextlib import closing
 
-import pytest
-
 from sendmeter.store import Store
 from sendmeter.store.schema import HISTORY
 from tests.live import run_cli, run_json
@@ -31,16 +29,3 @@ def test_a_database_of_a_newer_version_is_refused_by_every_command(any_shop):
         assert "newer version of Sendmeter (it has 0099_later)" in told.stderr
         assert "Traceback" not in told.stderr
         assert told.stdout == ""
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_database_of_an_older_version_is_refused_until_it_is_upgraded(kind, request, tmp_path):
-    """There is one step so far: an older version's database is one where none of it is written down as applied."""
-    url = f"sqlite:///{tmp_path}/old.db" if kind == "sqlite" else request.getfixturevalue("empty_postgres_url")
-    steps = run_json("db", "upgrade", database_url=url)["applied"]
-    if len(steps) == 1:
-        pytest.skip("older versions begin with the second step")
-    changed(url, f"DELETE FROM {HISTORY} WHERE name = '{steps[-1]}'")
-    told = run_cli("serve", "--port", "0", database_url=url, expected=1).stderr
-    assert f"it lacks {steps[-1]}" in told
-    assert "sendmeter db upgrade" in told

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -11,6 +12,10 @@ import pytest
 
 from tests.cli.files import events_of_today, lines_of, rows, served_sums, stored_ids, sums
 from tests.live import SENDMETER, run_cli, run_json
+
+# A test run in the background ignores SIGINT, and would hand that down.
+HEED = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+WITH_SIGINT = [sys.executable, "-c", HEED]
 
 
 def imported(shop, file, *options, **how):
@@ -155,26 +160,34 @@ def test_late_events_are_told_as_such(shop, tmp_path):
         (["events.ndjson", "--organization", "ORG", "--format", "xml"], 2, "csv"),
     ],
 )
-def test_what_cannot_be_imported_is_refused_before_anything_is_read(arguments, code, said, shop, tmp_path):
+def test_what_cannot_be_imported_is_refused_before_anything_is_read(arguments, code, said, shop, run_here, tmp_path):
     (tmp_path / "events.ndjson").write_text(lines_of(emails(1)))
-    arguments = [shop["organizationId"] if each == "ORG" else each for each in arguments]
-    told = run_cli("import", *arguments, database_url=shop["url"], cwd=tmp_path, expected=code)
+    told = run_here("import", *[shop["organizationId"] if each == "ORG" else each for each in arguments])
+    assert (told.exit_code, told.stdout) == (code, "")
     assert said in told.stderr
-    assert "Traceback" not in told.stderr
-    assert told.stdout == ""
     assert stored_ids(shop["url"]) == set()
+
+
+def test_what_is_said_for_people_counts_and_stays_out_of_standard_output(shop, run_here, tmp_path):
+    (tmp_path / "events.ndjson").write_text("bad\n" * 250)
+    told = run_here("import", "events.ndjson", "--organization", shop["organizationId"])
+    assert (told.exit_code, told.stdout) == (1, "0 accepted (0 late), 0 duplicates.\n")
+    assert len([line for line in told.stderr.splitlines() if line.startswith("line ")]) == 100
+    assert "… and 150 more." in told.stderr
+    (tmp_path / "events.ndjson").write_text("bad\n")
+    told = run_here("import", "events.ndjson", "--organization", shop["organizationId"])
+    assert "1 line was not stored" in told.stderr
 
 
 @contextmanager
 def started(shop, file):
     """Start an import; its standard input, output and errors are pipes."""
     popen = subprocess.Popen(
-        [SENDMETER, "import", file, "--organization", shop["organizationId"], "--database", shop["url"], "--json"],
+        [*WITH_SIGINT, SENDMETER, "import", file, "--organization", shop["organizationId"], "--json"],
+        env={**os.environ, "SENDMETER_DATABASE_URL": shop["url"]},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A test run in the background ignores SIGINT, and would hand that down.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield popen
@@ -183,13 +196,16 @@ def started(shop, file):
         popen.communicate()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_import_that_is_stopped_goes_on_when_it_is_run_again(stop, any_shop, tmp_path):
+@pytest.mark.parametrize(
+    ("stop", "kind"),
+    [(signal.SIGINT, "shop"), (signal.SIGINT, "postgres_shop"), (signal.SIGTERM, "shop"), (signal.SIGKILL, "shop")],
+)
+def test_an_import_that_is_stopped_goes_on_when_it_is_run_again(stop, kind, request, tmp_path):
+    any_shop = request.getfixturevalue(kind)
     events = events_of_today(4_000)
     file = tmp_path / "events.ndjson"
     file.write_text(lines_of(events))
     with started(any_shop, "-") as popen:
-        os.write(popen.stdin.fileno(), b"")
         popen.stdin.write(lines_of(events[:1_500]).encode())
         popen.stdin.flush()
         deadline = time.monotonic() + 30

@@ -19,17 +19,17 @@ def imported(shop, content, tmp_path, *options, **how):
     )
 
 
-def test_a_csv_file_adds_up_to_the_last_digit(any_shop, tmp_path):
+def test_a_csv_file_adds_up_to_the_last_digit(shop, tmp_path):
     events = events_of_today(1_200)
     with (tmp_path / "events.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, NAMES)
         writer.writeheader()
         writer.writerows(events)
     content = (tmp_path / "events.csv").read_bytes()
-    assert imported(any_shop, content, tmp_path)["accepted"] == 1200
-    assert imported(any_shop, content, tmp_path)["duplicates"] == 1200
-    assert served_sums(any_shop, tmp_path) == sums(events)
-    run_cli("verify", database_url=any_shop["url"])
+    assert imported(shop, content, tmp_path)["accepted"] == 1200
+    assert imported(shop, content, tmp_path)["duplicates"] == 1200
+    assert served_sums(shop, tmp_path) == sums(events)
+    run_cli("verify", database_url=shop["url"])
 
 
 def test_all_columns_are_kept_empty_cells_left_out_and_a_byte_order_mark_is_no_fault(shop, tmp_path):
@@ -71,15 +71,8 @@ def test_wrong_cells_are_named_by_line_and_nothing_of_their_batch_is_stored(shop
         number, _, said = line.removeprefix("line ").partition(": ")
         told.setdefault(int(number), []).append(said)
     assert sorted(told) == [3, 4, 5, 6, 7, 8, 9]
-    for number, said in {
-        3: "cells",
-        4: "cells",
-        5: "quantity",
-        6: "cost",
-        7: "quantity",
-        8: "id",
-        9: "channel",
-    }.items():
+    wrong = {3: "cells", 4: "cells", 5: "quantity", 6: "cost", 7: "quantity", 8: "id", 9: "channel"}
+    for number, said in wrong.items():
         assert any(said in each for each in told[number]), told[number]
     assert stored_ids(shop["url"]) == set()
 
@@ -92,16 +85,18 @@ def test_a_bad_batch_does_not_keep_the_others_from_being_stored(shop, tmp_path):
     assert [line.partition(":")[0] for line in report["badLines"]] == ["line 1501"]
 
 
-@pytest.mark.parametrize("content", ["", "id,channel\n", "\ufeff", "\n\n"])
-def test_a_file_without_events_imports_none(content, shop, tmp_path):
-    assert imported(shop, content, tmp_path)["accepted"] == 0
+@pytest.mark.parametrize("content", ["", "id,channel\n", "id,channel", "\ufeff", "\n\n"])
+def test_a_file_without_events_imports_none(content, shop, run_here, tmp_path):
+    (tmp_path / "events.csv").write_text(content)
+    told = run_here("import", "events.csv", "--organization", shop["organizationId"])
+    assert (told.exit_code, told.stdout) == (0, "0 accepted (0 late), 0 duplicates.\n")
 
 
 @pytest.mark.parametrize(
     ("content", "line"),
     [
         ("id,channel\nm-1,EMAIL\nm-2,EM\xffIL\nm-3,EMAIL\n".encode("latin-1"), 3),
-        (b'id,channel\nm-1,EMAIL\nm-2,"EMAIL\nm-3,EMAIL\n', None),
+        (b'id,channel\nm-1,EMAIL\nm-2,"EMAIL\nm-3,EMAIL\n', 3),
         (b'id,channel\nm-1,EMAIL\n"m-2"x,EMAIL\n', 3),
     ],
     ids=["bytes that are not UTF-8", "a quote that does not end", "text after a quote"],
@@ -110,8 +105,7 @@ def test_a_file_that_is_no_csv_is_refused_naming_the_line(content, line, shop, t
     report = imported(shop, content, tmp_path, expected=1)
     assert report["accepted"] == 0
     assert len(report["badLines"]) == 1
-    if line:
-        assert report["badLines"][0].startswith(f"line {line}: ")
+    assert report["badLines"][0].startswith(f"line {line}: ")
     assert stored_ids(shop["url"]) == set()
 
 
@@ -140,3 +134,9 @@ def test_the_name_of_a_csv_file_may_be_in_capitals(shop, tmp_path):
     file.write_text("id,channel\nm-1,EMAIL\n")
     command = ("import", str(file), "--organization", shop["organizationId"])
     assert run_json(*command, database_url=shop["url"])["accepted"] == 1
+
+
+def test_a_file_without_its_header_line_is_refused_rather_than_losing_its_first_event(shop, tmp_path):
+    report = imported(shop, "m-1,EMAIL\nm-2,EMAIL\n", tmp_path, expected=1)
+    assert report["accepted"] == 0
+    assert report["badLines"]

@@ -1,5 +1,6 @@
 """`sendmeter keys`: made with scopes and an end, listed without the secret, revoked at once."""
 
+import json
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ EMAIL = {"channel": "EMAIL"}
 def test_a_key_does_what_its_scopes_say_and_stops_within_a_second_of_its_revocation(any_shop, tmp_path):
     url, organization = any_shop["url"], any_shop["organizationId"]
     create = ("keys", "create", "--organization", organization)
-    with served_process(url, tmp_path) as server:
+    with served_process(url, tmp_path, "--workers", "2") as server:
         reader = run_json(*create, "--name", "page", database_url=url)
         writer = run_json(*create, "--name", "gateway", "--scope", "events:write", database_url=url)
         assert (reader["scopes"], writer["scopes"]) == ([], ["events:write"])
@@ -25,9 +26,12 @@ def test_a_key_does_what_its_scopes_say_and_stops_within_a_second_of_its_revocat
         assert writing.record({"id": "1", **EMAIL}).status_code == 200
         revoked = run_json("keys", "revoke", writer["keyId"], database_url=url)
         assert revoked["revokedAt"]
-        time.sleep(1)
-        refused = writing.usage()
-        assert refused.status_code == 401
+        revoked_at = time.monotonic()
+        while time.monotonic() < revoked_at + 1:
+            writing.usage()
+        answers = [_ask_anew(server.url, writer["apiKey"]) for _ in range(8)]
+        assert {answer.status_code for answer in answers} == {401}
+        refused = answers[0]
         assert refused.json()["error"]["message"] == "The API key was revoked."
         assert reading.usage().json()["messageUsage"] == 1
         reading.close()
@@ -36,12 +40,21 @@ def test_a_key_does_what_its_scopes_say_and_stops_within_a_second_of_its_revocat
     assert again == revoked, "revoked twice, the first instant stays"
 
 
+def _ask_anew(url, token):
+    """Ask over a connection of its own, which any of the processes may take."""
+    client = Client(url, token)
+    try:
+        return client.usage()
+    finally:
+        client.close()
+
+
 @pytest.mark.parametrize(
-    ("given", "days"), [("90d", 90), ("36h", 1.5), ("2999-01-31", None), ("2999-01-31T12:00:00.5+02:00", None)]
+    ("given", "days"), [("90d", 90), ("9999h", 9999 / 24), ("2999-01-31", None), ("2999-01-31T12:00:00.5+02:00", None)]
 )
-def test_a_key_ends_when_its_option_says(given, days, shop):
-    options = ("--organization", shop["organizationId"], "--name", "short", "--expires", given)
-    expires = run_json("keys", "create", *options, database_url=shop["url"])["expiresAt"]
+def test_a_key_ends_when_its_option_says(given, days, shop, run_here):
+    create = ("keys", "create", "--organization", shop["organizationId"], "--name", "short", "--json")
+    expires = json.loads(run_here(*create, "--expires", given).stdout)["expiresAt"]
     if days is None:
         assert expires == {"2999-01-31": "2999-01-31T00:00:00Z"}.get(given, "2999-01-31T10:00:00.500000Z")
     else:
@@ -56,21 +69,17 @@ def test_a_key_ends_when_its_option_says(given, days, shop):
         (["--expires", "0d"], "is past"),
         (["--expires", "90"], "or 90d"),
         (["--expires", "-5d"], "or 90d"),
-        (["--expires", "9999d"], ""),
         (["--scope", "everything"], "events:write"),
         (["--name", "a\tb"], "printable characters"),
         (["--name", " "], "--name"),
         (["--name", "x" * 101], "1 to 100"),
     ],
 )
-def test_a_wrong_option_is_refused_and_makes_no_key(options, said, shop):
-    create = ("keys", "create", "--organization", shop["organizationId"], "--name", "key")
-    if options[-1] == "9999d":  # 27 years are taken; no number of days that can be written raises an error of Python's
-        assert run_json(*create, *options, database_url=shop["url"])["expiresAt"] > "2050"
-        return
-    told = run_cli(*create, *options, database_url=shop["url"], expected=2)
+def test_a_wrong_option_is_refused_and_makes_no_key(options, said, shop, run_here):
+    told = run_here("keys", "create", "--organization", shop["organizationId"], "--name", "key", *options)
+    assert told.exit_code == 2, told.stdout
     assert said in " ".join(told.stderr.split())
-    assert len(run_json("keys", "list", database_url=shop["url"])) == 1
+    assert len(json.loads(run_here("keys", "list", "--json").stdout)) == 1
 
 
 def test_keys_are_listed_with_their_state_and_of_one_organization_where_asked(shop):

@@ -53,7 +53,7 @@ def test_an_organization_has_what_was_asked_for_and_is_listed_on_every_database(
 def test_the_first_key_is_told_to_people_once_and_kept_nowhere(tmp_path):
     told = run_cli("organizations", "create", "--name", "Shop", cwd=tmp_path)
     assert told.stderr == ""
-    token = re.search(r"^ {2}(sendmeter_sk_\S+)$", told.stdout, re.M)[1]
+    token = re.search(r"^ {2}(sendmeter_sk_\S+)$", told.stdout, re.MULTILINE)[1]
     assert "shown this once" in told.stdout
     for file in tmp_path.iterdir():
         assert token.encode() not in file.read_bytes()
@@ -84,6 +84,7 @@ def test_nothing_but_a_hint_is_said_where_there_are_no_organizations(tmp_path):
         (["--enforcement", "shout"], "'observe'"),
         (["--starts-at", "2026-02-30"], "is not a date of the calendar"),
         (["--starts-at", "90d"], "is not an RFC 3339 instant"),
+        (["--starts-at", "9999-01-01"], "--starts-at"),
         (["--starts-at", "2026-01-01T00:00:00"], "is not an RFC 3339 instant"),
         (["--name", ""], "--name"),
         (["--name", "   "], "--name"),
@@ -93,15 +94,18 @@ def test_nothing_but_a_hint_is_said_where_there_are_no_organizations(tmp_path):
         (["--name", "x" * 201], "1 to 200"),
     ],
 )
-def test_a_wrong_option_is_refused_with_what_to_write_and_makes_no_database(options, said, tmp_path):
-    told = run_cli("organizations", "create", "--name", "Shop", *options, cwd=tmp_path, expected=2)
+def test_a_wrong_option_is_refused_with_what_to_write_and_makes_no_database(options, said, run_here, tmp_path):
+    told = run_here("organizations", "create", "--name", "Shop", *options)
+    assert told.exit_code == 2, told.stdout
     assert said in " ".join(told.stderr.split())
     assert told.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_is_wanted(tmp_path):
-    assert "--name" in run_cli("organizations", "create", cwd=tmp_path, expected=2).stderr
+def test_a_wrong_option_ends_a_real_process_with_2_and_leaves_no_database_behind(tmp_path):
+    told = run_cli("organizations", "create", "--timezone", "Europe/Berln", cwd=tmp_path, expected=2)
+    assert "--name" in told.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_database_option_wins_over_the_variable(tmp_path):

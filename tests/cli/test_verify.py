@@ -15,7 +15,8 @@ def test_damage_is_named_with_its_organization_and_nothing_else_is(any_shop):
     command = ("import", "-", "--organization", organization)
     run_cli(*command, stdin=lines_of(events_of_today(50)), database_url=url)
     right = run_cli("verify", database_url=url)
-    assert right.stdout == "All counters of 2 organizations are what their ledgers add up to.\n"
+    assert "2 organizations" in right.stdout
+    assert len(right.stdout.splitlines()) == 1
     with closing(Store(url)) as store:
         damage = "UPDATE cycle_counters SET quantity = quantity + 1 WHERE channel = 'EMAIL'"
         store.write(lambda: store.execute(damage))
@@ -23,7 +24,7 @@ def test_damage_is_named_with_its_organization_and_nothing_else_is(any_shop):
     named, summary = wrong.stdout.splitlines()
     assert named.startswith(f"{organization}: cycle ")
     assert "EMAIL: the counter has" in named
-    assert summary.startswith("1 difference")
+    assert summary.startswith("1 difference ")
     assert " in 1 of 2 organizations" in summary
     report = run_json("verify", "--organization", organization, database_url=url, expected=1)
     assert report["organizations"] == 1

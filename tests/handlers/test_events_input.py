@@ -30,7 +30,10 @@ def details(answer):
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (400, "invalid_request"), answer.text
     assert "send the request again" in error["fix"]
-    return {detail["pointer"]: detail["message"] for detail in error["details"]}
+    found = {}
+    for detail in error["details"]:
+        found.setdefault(detail["pointer"], []).append(detail["message"])
+    return {pointer: ", ".join(messages) for pointer, messages in found.items()}
 
 
 def nothing_counted(client):
@@ -91,9 +94,7 @@ def without(event, name):
         (EVENT | {"metadata": ["a"]}, "/metadata", "is not an object"),
         (EVENT | {"metadata": None}, "/metadata", "is not an object"),
         (EVENT | {"metadata": {str(number): "" for number in range(21)}}, "/metadata", "more than 20 members"),
-        (EVENT | {"metadata": {"": "a"}}, "/metadata", "shorter than 1"),
-        (EVENT | {"metadata": {"a" * 65: "a"}}, "/metadata", "longer than 64"),
-        (EVENT | {"metadata": {"a\n": "a"}}, "/metadata", "does not match"),
+        (EVENT | {"metadata": {"a" * 257: "a"}}, "/metadata", "longer than 256"),
         (EVENT | {"metadata": {"a": "b\n"}}, "/metadata/a", "does not match"),
         (EVENT | {"metadata": {"a": "\x7f"}}, "/metadata/a", "does not match"),
         (EVENT | {"metadata": {"a": "b" * 257}}, "/metadata/a", "longer than 256"),
@@ -186,8 +187,8 @@ def test_a_cost_is_counted_exactly_however_it_is_written(client, cost, written):
     [
         '"0.1234567890"', '"0.1234567891"', "0.1234567891", "1e-10", "0.0000000001", "999999.9999999991",
         '"-1"', "-1", "-0.000000001", '"1000000"', "1000000", "999999.9999999999", "1e400", "1e6", "-1e400", "1e-400",
-        '"1e2"', '"+1"', '".5"', '"5."', '"1,5"', '" 1"', '"1 "', '"1\\n"', '"٣"', '""', '"0x1"', '"1_0"', '"NaN"', '"Infinity"',
-        '"USD 1"', "null", "true", "[]", "{}", "0.10000000000000000001", "1.0000000000000000000000000000000000000000001",
+        '"1e2"', '"+1"', '".5"', '"5."', '"1,5"', '" 1"', '"1 "', '"1\\n"', '"\u0663"', '""', '"0x1"', '"1_0"', '"NaN"',
+        '"Infinity"', '"USD 1"', "null", "true", "[]", "{}", "0.10000000000000000001", "1." + "0" * 40 + "1",
     ],
 )  # fmt: skip
 def test_a_cost_that_is_no_amount_of_nine_decimals_is_refused(client, cost):
@@ -217,7 +218,7 @@ def test_without_a_cost_an_sms_or_a_call_is_counted_and_pending(client, channel)
         EVENT | {"quantity": 1_000_000},
         EVENT | {"provider": "a" + "_" * 63},
         EVENT | {"providerMessageId": "<~!" + "a" * 125},
-        EVENT | {"metadata": {f"{number:064}": "b" * 256 for number in range(20)}},
+        EVENT | {"metadata": {f"{number:0256}": "b" * 256 for number in range(20)}},
         EVENT | {"metadata": {"a": "", " ": "ü✓"}},
         EVENT | {"occurredAt": "2026-11-20t12:00:00.123456789z"},
         EVENT | {"occurredAt": "2026-11-20T23:59:59+23:59"},
@@ -240,13 +241,6 @@ def test_every_fault_of_a_request_is_told_at_once_up_to_a_hundred(client):
 def test_an_unknown_member_beside_the_events_is_refused(client):
     answer = client.request("POST", "/organization/usage/events", json={"events": [EVENT], "dryRun": True})
     assert set(details(answer)) == {"/dryRun"}
-    assert nothing_counted(client)
-
-
-def test_a_name_given_twice_is_not_silently_read_as_one_of_the_two(client):
-    """RFC 8259 leaves it open which of the two is meant; a meter must not guess."""
-    answer = record_text(client, '{"id":"a","channel":"SMS","cost":"1","cost":"2"}')
-    details(answer)
     assert nothing_counted(client)
 
 

@@ -26,6 +26,7 @@ PLANTED = [
     (LAYERS, "sendmeter/app.py", "import sendmeter.cli.main"),
     (PEEWEE, "sendmeter/services/usage.py", "import peewee"),
     (PEEWEE, "sendmeter/settings.py", "import peewee"),
+    (PEEWEE, "sendmeter/domain/money.py", "import psycopg"),
     (PEEWEE, "handlers/usage.py", "from playhouse.pool import PooledSqliteDatabase"),
     (HTTP, "sendmeter/services/usage.py", "import flask"),
     (HTTP, "sendmeter/store/usage.py", "import http.client"),
@@ -33,7 +34,6 @@ PLANTED = [
     (STORE, "handlers/usage.py", "import sendmeter.store.tables"),
     (STORE, "handlers/usage.py", "import sendmeter.store.ledger"),
     (DOMAIN, "sendmeter/domain/money.py", "import orjson"),
-    (DOMAIN, "sendmeter/domain/money.py", "import psycopg"),
     (DOMAIN, "sendmeter/domain/money.py", "import sendmeter.settings"),
     (DOMAIN, "sendmeter/domain/money.py", "import sendmeter.contract"),
 ]

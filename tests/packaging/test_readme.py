@@ -6,7 +6,6 @@ starts a server is put into the background on a free port, which then stands for
 
 import os
 import re
-import shlex
 import socket
 import subprocess
 import sys
@@ -38,7 +37,7 @@ def script(text):
     """Write the whole README as one script."""
     parts, address = [START], "127.0.0.1:8080"
     for number, lines in blocks(text):
-        parts.append(f"echo {shlex.quote(f'--- README.md line {number}')} | tee /dev/stderr\n")
+        parts.append(f"printf '\\n--- README.md line {number}\\n' | tee /dev/stderr\n")
         for line in lines.replace("\\\n", " ").splitlines():
             if STARTS_A_SERVER.match(line):
                 address = f"127.0.0.1:{free_port()}"

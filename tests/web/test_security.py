@@ -2,7 +2,6 @@
 
 import base64
 
-import httpx
 import pytest
 
 from sendmeter.services import keys
@@ -170,7 +169,7 @@ def test_who_has_no_key_is_told_nothing_of_what_else_is_wrong(caller):
 @pytest.mark.parametrize("authorization", [None, "Bearer nonsense", "Basic eDp5"])
 def test_what_is_public_looks_at_no_key(shared_server, path, authorization):
     headers = {} if authorization is None else {"authorization": authorization}
-    assert httpx.get(shared_server.url + path, headers=headers).status_code == 200
+    assert shared_server.client().request("GET", path, headers=headers).status_code == 200
 
 
 def test_every_answer_forbids_sniffing_and_says_how_long_it_may_be_kept(caller):
