@@ -143,8 +143,11 @@ def test_every_operation_is_found_at_both_base_paths(base_path):
         "/organization",
         "/organization/usage/",
         "/account/account/health/live",
-    ]
-    + ["/accountorganization/usage", "organization/usage", "/Organization/Usage", "/organization/usage\n"],
+        "/accountorganization/usage",
+        "organization/usage",
+        "/Organization/Usage",
+        "/organization/usage\n",
+    ],
 )
 def test_a_path_that_there_is_not_knows_no_method(path):
     assert contract().methods_at(path) == ()

@@ -6,6 +6,7 @@ is no secret: it lets the store find the key in one row of one organization. The
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ SCOPES = ("events:write", "events:read", "holds:write", "limits:write", "keys:wr
 PREFIX = "sendmeter_sk_"
 SECRET_BYTES = 32
 _TOKEN_BYTES = 8 + SECRET_BYTES
-_BODY_LENGTH = -(-_TOKEN_BYTES * 4 // 3)
+_TOKEN = re.compile(f"{PREFIX}[A-Za-z0-9_-]{{{-(-_TOKEN_BYTES * 4 // 3)}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,10 @@ def read_token(token: str) -> tuple[int, bytes] | None:
 
     A fast hash is enough: 32 random bytes cannot be guessed, however fast the guessing (unlike a password).
     """
-    body = token[len(PREFIX) :]
-    if not token.startswith(PREFIX) or len(body) != _BODY_LENGTH or not body.isascii():
+    if not _TOKEN.fullmatch(token):
         return None
-    try:
-        raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        return None
+    body = token.removeprefix(PREFIX)
+    raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
     return int.from_bytes(raw[:8]), hash_of(token)
 
 

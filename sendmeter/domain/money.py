@@ -22,7 +22,7 @@ def nano_usd(value: str | int | Decimal) -> int:
         raise ValueError("has more than nine decimals") from None
     except InvalidOperation:
         raise ValueError("is not a decimal number of USD") from None
-    if nanos < 0 or not nanos.is_finite():
+    if not nanos.is_finite() or nanos < 0:
         raise ValueError("is not an amount of zero or more")
     return int(nanos.scaleb(9, context=_EXACT))
 

@@ -13,7 +13,7 @@ from sendmeter.domain.channels import CHANNELS
 from sendmeter.domain.cycles import Cycle
 from sendmeter.domain.usage import Counter, Usage
 
-PROVEN = settings(max_examples=100, derandomize=True, deadline=None)
+PROVEN = settings(max_examples=60, derandomize=True, deadline=None)
 NOVEMBER = Cycle(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 COUNTERS = st.lists(
     st.builds(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sendmeter.errors import InvalidRequest, UnsupportedMediaType
 from sendmeter.web.body import DEPTH_LIMIT, media_type_of, read_json
 
-PROVEN = settings(max_examples=200, derandomize=True, deadline=None)
+PROVEN = settings(max_examples=120, derandomize=True, deadline=None)
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 TEXTS = st.text(CHARACTERS | st.sampled_from('\\u0"/'), max_size=12)
 VALUES = st.recursive(
