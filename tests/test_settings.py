@@ -9,7 +9,7 @@ from sendmeter.settings import Settings, variable
 OTHERS = {
     "SENDMETER_DATABASE_URL": "postgresql://meter@db/usage",
     "SENDMETER_WORKER_THREADS": "3",
-    "SENDMETER_MAX_WAITING": "0",
+    "SENDMETER_MAX_WAITING": "12",
     "SENDMETER_BUSY_TIMEOUT_SECONDS": "0.25",
     "SENDMETER_PROVIDER_GRACE_SECONDS": "60",
     "SENDMETER_LOG_LEVEL": "debug",

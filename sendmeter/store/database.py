@@ -81,6 +81,7 @@ class Store:
                 prefer_psycopg3=True,
                 connect_timeout=max(2, int(busy_timeout_seconds)),
                 application_name="sendmeter",
+                options=f"-c lock_timeout={int(busy_timeout_seconds * 1000)}",
             )
 
     def close(self) -> None:
@@ -224,7 +225,7 @@ def _unavailable(error: Exception) -> bool:
     if isinstance(original, sqlite3.Error):
         name = getattr(original, "sqlite_errorname", "")
         return any(name.startswith(prefix) for prefix in _SQLITE_UNAVAILABLE)
-    return _sqlstate(error)[:2] in ("53", "57", "58")
+    return _sqlstate(error)[:2] in ("53", "57", "58") or _sqlstate(error) == "55P03"
 
 
 def violates_bounds(error: Exception) -> bool:

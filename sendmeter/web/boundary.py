@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from sendmeter.contract import Contract
-from sendmeter.errors import Fault, InvalidRequest, MethodNotAllowed, PayloadTooLarge
+from sendmeter.errors import Fault, InvalidRequest, MethodNotAllowed, PayloadTooLarge, Refusal
 from sendmeter.web import tracking
 from sendmeter.web.bridge import operation_of
 from sendmeter.web.documentation import Documentation
@@ -23,6 +23,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 1_048_576
+_BODILESS = ("GET", "DELETE")
 LINE_LIMIT = 8_192
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 access_log = logging.getLogger("sendmeter.access")
@@ -128,7 +129,9 @@ def _check_lines(scope: Scope) -> None:
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
-    too_large = PayloadTooLarge(f"The body is larger than {BODY_LIMIT:,} bytes.", fix="Send less in one request.")
+    too_large: Refusal = PayloadTooLarge(f"The body is larger than {BODY_LIMIT:,} bytes.", fix="Send less at once.")
+    if scope["method"] in _BODILESS:
+        too_large = InvalidRequest.of([Fault("", "the operation takes no body")])
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > BODY_LIMIT:
             raise too_large

@@ -38,6 +38,7 @@ def test_the_lines_that_a_demo_prints_work_together_where_it_was_told_of_another
     printed = run_cli("demo", "--events", "100", "--port", port, "--database", "other.db", cwd=tmp_path).stdout
     curl = next(line.strip() for line in printed.splitlines() if line.startswith("  curl "))
     start = shlex.split(next(line for line in printed.splitlines() if line.startswith(HINT)).removeprefix(HINT))
+    assert {port, "other.db"} <= {word.rpartition("/")[2] for word in start}, start
     server = subprocess.Popen([SENDMETER, *start[1:]], cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/health/ready", server)

@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from contextlib import closing
 
 import pytest
 
+from sendmeter.app import open_store
+from sendmeter.settings import Settings
 from sendmeter.store import Store
-from tests.live import ROOT, SENDMETER, run_cli, run_json
+from tests.live import ROOT, run_cli, run_json
 
 PLANT = 'def up(migrator, db):\n    db.execute_sql("CREATE TABLE planted (one BIGINT)")\n'
 COMMAND = "import sys; from sendmeter.cli import main; sys.argv[0] = 'sendmeter'; main()"
@@ -71,10 +74,23 @@ def test_an_upgrade_that_fails_in_its_second_step_leaves_the_first_undone(databa
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_commands_that_find_an_empty_database_at_once_lay_its_tables_once(kind, request, tmp_path):
+def test_servers_that_find_an_empty_database_at_the_same_moment_lay_its_tables_once_and_all_start(
+    kind, request, tmp_path
+):
     url = f"sqlite:///{tmp_path}/new.db" if kind == "sqlite" else request.getfixturevalue("empty_postgres_url")
-    command = [SENDMETER, "organizations", "create", "--name", "A", "--database", url]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(4)]
-    ended = [(process.communicate(timeout=60)[0].decode(), process.returncode) for process in started]
-    assert [status for _, status in ended] == [0] * 4, ended
-    assert len(run_json("organizations", "list", database_url=url)) == 4
+    together, failed = threading.Barrier(6), []
+
+    def start():
+        together.wait()
+        try:
+            open_store(Settings(database_url=url)).close()
+        except Exception as error:
+            failed.append(repr(error))
+
+    starting = [threading.Thread(target=start) for _ in range(6)]
+    for thread in starting:
+        thread.start()
+    for thread in starting:
+        thread.join()
+    assert failed == []
+    assert run_json("db", "upgrade", database_url=url) == {"applied": []}

@@ -63,22 +63,13 @@ def test_the_same_event_again_is_a_duplicate_and_counts_once(server):
     assert differences(server.store, organization) == []
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        {"quantity": 1},
-        {"quantity": 1.0},
-        {"source": "api"},
-        {"cost": 0.0109},
-        {"cost": "0.010900000"},
-        {"cost": 1.09e-2},
-        {"metadata": {}},
-    ],
-)
-def test_the_same_content_in_another_spelling_is_a_duplicate(server, spelling):
+def test_the_same_content_in_another_spelling_is_a_duplicate(server):
     _, client = server.organization()
     client.record(SMS)
-    assert outcomes(client.record(SMS | spelling)) == ["duplicate"]
+    spellings = [{"quantity": 1}, {"quantity": 1.0}, {"source": "api"}, {"cost": 0.0109}, {"cost": "0.010900000"}]
+    for spelling in [*spellings, {"metadata": {}}]:
+        assert outcomes(client.record(SMS | spelling)) == ["duplicate"], spelling
+    assert counted(client) == (0, 1, 0, 0)
 
 
 def test_the_same_instant_and_metadata_in_another_spelling_are_a_duplicate(server):
@@ -97,26 +88,23 @@ def test_the_same_id_in_two_sources_is_two_events(server):
     assert counted(client)[0] == 4
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"quantity": 2}, "another quantity"),
-        ({"channel": "CALL"}, "another channel"),
-        ({"cost": "0.010900001"}, "another cost"),
-        ({"provider": "twilio"}, "another provider"),
-        ({"providerMessageId": "x"}, "another providerMessageId"),
-        ({"occurredAt": "2026-11-20T11:59:59Z"}, "another occurredAt"),
-        ({"metadata": {"a": "b"}}, "another metadata"),
-    ],
-)
-def test_a_known_id_with_other_content_is_a_conflict_and_nothing_of_its_batch_is_stored(server, change, said):
+def test_a_known_id_with_other_content_is_a_conflict_and_nothing_of_its_batch_is_stored(server):
     organization, client = server.organization()
     event = SMS | {"provider": "telnyx", "occurredAt": "2026-11-20T11:00:00Z"}
     client.record(event)
-    answer = client.record(EMAIL, event | change, EMAIL | {"id": "b"})
-    assert said in refused(answer, 409, "/events/1")
+    for name, value in {
+        "quantity": 2,
+        "channel": "CALL",
+        "cost": "0.010900001",
+        "provider": "twilio",
+        "providerMessageId": "x",
+        "occurredAt": "2026-11-20T11:59:59Z",
+        "metadata": {"a": "b"},
+    }.items():
+        answer = client.record(EMAIL, event | {name: value}, EMAIL | {"id": "b"})
+        assert refused(answer, 409, "/events/1").endswith(f"was recorded with another {name}")
     assert counted(client) == (0, 1, 0, 0)
-    assert outcomes(client.record(EMAIL, event)) == ["accepted", "duplicate"], "nothing of the refused batch is known"
+    assert outcomes(client.record(EMAIL, event)) == ["accepted", "duplicate"], "nothing of the refused batches is known"
     assert differences(server.store, organization) == []
 
 

@@ -1,0 +1,129 @@
+"""One connection: however its bytes are cut, each request gets its own answer, and nothing but requests is taken."""
+
+import random
+import socket
+import time
+
+import pytest
+
+from tests.web.raw import EMAIL, EVENTS, check_refusal, chunked
+
+INVALID = (400, "invalid_request")
+USAGE = "/organization/usage"
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+OFFER = ("Connection: Upgrade", "Upgrade: h2c")
+
+
+def chunks(caller, *headers):
+    return caller.head(f"POST {EVENTS}", "Content-Type: application/json", "Transfer-Encoding: chunked", *headers)
+
+
+def with_trailer(body, *lines):
+    return chunked(body).removesuffix(b"\r\n") + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+
+
+def email(event_id, size=0):
+    return (b'{"events":[{"id":"%s","channel":"EMAIL"}]}' % event_id.encode()).ljust(size)
+
+
+def test_a_key_behind_the_body_is_no_key(caller):
+    """RFC 9110, 6.5.1: a proxy that looks at a request's key does not look there, and nor do we."""
+    bare = chunks(caller).replace(f"{caller.key}\r\n".encode(), b"")
+    caller.refused(bare + with_trailer(EMAIL, caller.key.encode()), 401, "unauthorized")
+
+
+def test_a_content_type_behind_the_body_is_none(caller):
+    head = caller.head(f"POST {EVENTS}", "Transfer-Encoding: chunked")
+    data = head + with_trailer(EMAIL, b"Content-Type: application/json")
+    caller.refused(data, 415, "unsupported_media_type")
+
+
+def test_what_stands_behind_the_body_changes_nothing(caller):
+    trailer = [b"X-Checksum: 1", caller.key.encode(), b"Content-Type: text/plain", b"Content-Encoding: gzip"]
+    with caller.line() as line:
+        line.send(chunks(caller) + with_trailer(EMAIL, *trailer) + LIVE)
+        assert [line.reply().status for _ in range(2)] == [200, 200]
+    assert caller.stored() == ["a"]
+
+
+@pytest.mark.parametrize("part", [b"X-Note: " + b"a" * 56 + b"\r\n", b"X-Note: " + b"a" * 65_528], ids=["many", "one"])
+def test_what_stands_behind_the_body_is_refused_past_64_kib(caller, part):
+    with caller.line() as line:
+        line.send(chunks(caller) + b"0\r\n")
+        for _ in range(0, 1_048_576, len(part)):
+            line.send(part)
+        line.socket.settimeout(5)
+        check_refusal(line.reply(), *INVALID)
+
+
+def test_a_body_that_goes_wrong_is_not_the_answer_to_the_request_before_it(caller):
+    with caller.line() as line:
+        line.send(caller.recording(EMAIL) + chunks(caller) + b"zz\r\n")
+        reply = line.reply()
+    assert (reply.status, caller.stored()) == (200, ["a"])
+
+
+def test_a_body_that_goes_wrong_is_not_the_answer_to_any_of_many_requests_before_it(caller):
+    with caller.line() as line:
+        line.send(caller.recording(EMAIL) + LIVE * 5 + caller.recording(email("b")) + chunks(caller) + b"zz\r\n")
+        assert [line.reply().status for _ in range(7)] == [200] * 7
+    assert caller.stored() == ["a", "b"]
+
+
+def test_a_thousand_offers_to_upgrade_at_once_are_passed_over_like_one(caller):
+    offer = LIVE.removesuffix(b"\r\n") + b"Connection: upgrade\r\nUpgrade: x\r\n\r\n"
+    with caller.line() as line:
+        line.send(offer * 2_000)
+        assert {line.reply().status for _ in range(2_000)} == {200}
+
+
+def test_answers_do_not_depend_on_where_the_bytes_are_cut(caller):
+    dice = random.Random(20261120)
+    recorded = 0
+
+    def request():
+        """Make a request and say how it is answered."""
+        nonlocal recorded
+        kind = dice.randrange(9)
+        if kind < 5:
+            recorded += 1
+            body = email(f"e{recorded}", dice.choice([0, 100, 70_000]))
+            offer = OFFER if dice.random() < 0.4 else ()
+            if kind < 2:
+                return caller.recording(body, *offer), 200
+            step = dice.choice([100, 9_999, len(body)])
+            parts = [body[start : start + step] for start in range(0, len(body), step)]
+            return chunks(caller, *offer) + chunked(*parts), 200
+        made = {
+            5: (caller.head(f"GET {USAGE}", *OFFER), 200),
+            6: (caller.head("GET /nowhere"), 404),
+            7: (caller.recording(b"{", *OFFER), 400),
+            8: (caller.head(f"DELETE {USAGE}", f"X-Note: {'a' * 8_000}"), 405),
+        }
+        return made[kind]
+
+    for _ in range(40):
+        sent, expected = zip(*(request() for _ in range(6)), strict=True)
+        data = b"".join(sent)
+        cuts = sorted(dice.sample(range(1, len(data)), 6))
+        with caller.line() as line:
+            line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+                line.send(data[start:end])
+                time.sleep(0.001)
+            assert [line.reply().status for _ in expected] == list(expected), (cuts, [each[:80] for each in sent])
+    assert len(caller.stored()) == recorded
+
+
+def test_a_client_that_hangs_up_with_requests_waiting_is_no_failure_of_the_server(caller, caplog):
+    for _ in range(20):
+        with caller.line() as line:
+            line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            line.send(caller.recording(email("again")) * 20)
+            time.sleep(0.01)
+    deadline = time.monotonic() + 10
+    while caller.server.bridge.limited_under_way:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+    assert caller.send(caller.head(f"GET {USAGE}")).status == 200
