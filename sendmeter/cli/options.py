@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import click
@@ -79,8 +78,8 @@ class UsdType(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's
         """Read the amount."""
         try:
-            amount = nano_usd(Decimal(str(value)))
-        except (ValueError, ArithmeticError):
+            amount = nano_usd(str(value))
+        except ValueError:
             amount = -1
         if not 0 <= amount <= 9_000_000_000 * 10**9:
             self.fail(f"{value!r} is not an amount of USD like 250 or 99.95.", param, ctx)

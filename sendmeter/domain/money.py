@@ -3,10 +3,13 @@
 1 USD is 1,000,000,000 nano-USD. Providers bill in fractions of a cent (0.0002375 USD), which no float holds exactly.
 """
 
+import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
 NANO_USD_PER_USD = 1_000_000_000
 _NANO = Decimal("0.000000001")
+# Decimal itself would also read "1_000", " 1 " and the digits of other scripts.
+_TEXT = re.compile(r"[0-9]+(\.[0-9]+)?")
 # Raises where a digit would be lost; 40 digits are more than any amount that a counter can hold.
 _EXACT = Context(prec=40, traps=[Inexact, InvalidOperation])
 
@@ -16,6 +19,8 @@ def nano_usd(value: str | int | Decimal) -> int:
 
     Raises ValueError where it is no finite number, is negative, or has more than nine decimals.
     """
+    if isinstance(value, str) and not _TEXT.fullmatch(value):
+        raise ValueError("is not a decimal number of USD")
     try:
         nanos = Decimal(value).quantize(_NANO, context=_EXACT)
     except Inexact:

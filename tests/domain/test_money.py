@@ -73,10 +73,10 @@ def test_a_correction_is_written_like_its_amount_with_a_minus(amount):
         (Decimal("9007199254.740992993"), 9_007_199_254_740_992_993),
         (Decimal("0.1") + Decimal("0.2"), 300_000_000),
         (7, 7_000_000_000),
-        ("1e3", 1_000_000_000_000),
-        ("1E-9", 1),
-        ("0e400", 0),
-        ("-0.0", 0),
+        (Decimal("1e3"), 1_000_000_000_000),
+        (Decimal("1E-9"), 1),
+        (Decimal("0e400"), 0),
+        (Decimal("-0.0"), 0),
         ("1.0000000000", 1_000_000_000),
         ("0." + "0" * 60, 0),
     ],
@@ -125,3 +125,9 @@ def test_a_tenth_decimal_is_refused_and_never_rounded(whole, part, last):
 def test_what_is_no_amount_is_a_value_error(value):
     with pytest.raises(ValueError, match=r"decimal|zero or more"):
         nano_usd(value)
+
+
+@pytest.mark.parametrize("text", ["1_000", " 1", "1 ", "٣", "+1", "-1", "1e3", ".5", "5.", "", "NaN", "Infinity"])
+def test_a_text_that_only_python_takes_for_a_number_is_no_amount(text):
+    with pytest.raises(ValueError, match="is not a decimal number of USD"):
+        nano_usd(text)

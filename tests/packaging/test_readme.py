@@ -81,11 +81,8 @@ def test_the_readme_has_commands_to_run():
     assert blocks(README)
 
 
-def test_every_command_of_the_readme_succeeds_in_order_in_an_empty_folder(ran):
+def test_every_command_of_the_readme_succeeds_in_an_empty_folder_and_its_usage_is_what_its_events_add_up_to(ran):
     assert list(ran) == [number for number, _ in blocks(README)]
-
-
-def test_the_usage_that_the_readme_asks_for_is_what_its_own_events_add_up_to(ran):
     asked = [number for number, lines in blocks(README) if re.search(r"/organization/usage\b(?!/)", lines)]
     assert asked
     assert '"messageUsage":1,' in ran[asked[0]]

@@ -14,6 +14,9 @@ import pytest
 
 from tests.live import ROOT
 
+# Built and installed once, by one process of the test run (`--dist loadgroup`).
+pytestmark = pytest.mark.xdist_group("wheel")
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):

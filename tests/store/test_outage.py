@@ -1,6 +1,7 @@
 """Databases that stop, start, fill up, or make others wait: nothing is lost, and all goes on afterwards."""
 
 import atexit
+import contextlib
 import shutil
 import tempfile
 import threading
@@ -136,32 +137,38 @@ def test_a_unit_of_work_starts_again_where_its_connection_is_cut_at_the_commit(o
 
 def test_what_is_acknowledged_while_connections_are_cut_again_and_again_is_counted_once(own_postgres, own_store):
     organization = founded(own_store)
-    done = threading.Event()
+    enough = threading.Event()
 
     def cut():
-        terminated = 0
         with psycopg.connect(own_postgres.url, autocommit=True) as other:
-            for _ in range(400):
-                if done.wait(0.01):
-                    break
+            terminated = 0
+            for _ in range(1_000):
                 terminated += len(other.execute(TERMINATE).fetchall())
+                if terminated >= 12:
+                    break
+                time.sleep(0.01)
+        enough.set()
         return terminated
 
-    def send(number):
-        for _ in range(100):
-            try:
-                return record(own_store, organization, f"e{number}", f"e{number + 1}", channel="SMS")
-            except Unavailable:
-                time.sleep(0.01)
-        raise AssertionError("never acknowledged")
+    def send(sender):
+        """Send overlapping events, each until it is acknowledged, while connections are cut; give how many."""
+        for number in range(1_000):
+            for _ in range(100):
+                with contextlib.suppress(Unavailable):
+                    record(own_store, organization, f"{sender}-{number}", f"shared-{number}", channel="SMS")
+                    break
+            else:
+                raise AssertionError("never acknowledged")
+            if enough.is_set():
+                break
+        return number + 1
 
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(4) as pool:
         cutting = pool.submit(cut)
-        list(pool.map(send, range(80)))
-        done.set()
-        assert cutting.result(20) > 5
+        sent = list(pool.map(send, range(3)))
+        assert cutting.result(20) >= 12
     found = usage.get(own_store, organization.number, NOON, known_costs=True, grace_seconds=0)
-    assert (found.counters["SMS"].quantity, found.pending) == (81, 81)
+    assert found.counters["SMS"].quantity == found.pending == sum(sent) + max(sent)
     assert differences(own_store, organization) == []
 
 
