@@ -1,12 +1,10 @@
 """The only wiring: from settings to an ASGI application."""
 
-import logging
-import logging.config
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -22,51 +20,12 @@ with warnings.catch_warnings():
     from connexion.resolver import Resolver
 
 from sendmeter.contract import Contract, contract, handlers_package
-from sendmeter.services.health import advice_on
 from sendmeter.settings import Settings
+from sendmeter.startup import configure_logging, open_store, utc_now
 from sendmeter.store import Store
-from sendmeter.store.schema import state_of, upgrade
 from sendmeter.web.boundary import Boundary
 from sendmeter.web.bridge import Bridge
 from sendmeter.web.validation import answering
-
-SPARE_CONNECTIONS = 2
-"""For the event loop's thread and whatever is asked beside requests."""
-
-
-class UnknownSchema(Exception):  # noqa: N818 - what to do is said in its message
-    """The database has a schema that this version does not know; the message says what to do."""
-
-
-def utc_now() -> datetime:
-    """Read the clock. Everything below the edge is told the time."""
-    return datetime.now(UTC)
-
-
-def open_store(settings: Settings) -> Store:
-    """Open the database, and lay its tables where it is empty.
-
-    Raises UnknownSchema where it was written by an older or a newer version, ValueError where the URL is no database's,
-    and Unavailable where it does not answer.
-    """
-    store = connect(settings)
-    state = state_of(store)
-    advice = advice_on(state)
-    if advice:
-        store.close()
-        raise UnknownSchema(advice)
-    if state.is_empty:
-        upgrade(store)
-    return store
-
-
-def connect(settings: Settings) -> Store:
-    """Open the database as it is."""
-    return Store(
-        settings.database_url,
-        connections=2 * settings.worker_threads + SPARE_CONNECTIONS,
-        busy_timeout_seconds=settings.busy_timeout_seconds,
-    )
 
 
 def create_app(settings: Settings, *, store: Store | None = None, clock: Callable[[], datetime] = utc_now) -> FlaskApp:
@@ -102,24 +61,6 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
 def from_environment() -> FlaskApp:
     """Build the application of a worker process, which has its settings from the environment."""
     return create_app(Settings.from_environment())
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log to standard error, one line a record, each with the tracking id of its request."""
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "filters": {"tracking": {"()": "sendmeter.web.tracking.TrackingFilter"}},
-            "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(tracking_id)s %(message)s"}},
-            "handlers": {
-                "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tracking"]},
-            },
-            "root": {"level": settings.log_level.upper(), "handlers": ["stderr"]},
-            # What connexion warns of at each request (several media types for one body) is meant.
-            "loggers": {"connexion": {"level": "ERROR"}},
-        }
-    )
 
 
 def _handler(the_contract: Contract, operation_id: str) -> Callable[..., Any]:

@@ -4,10 +4,10 @@ import json
 
 import click
 
-from sendmeter.app import UnknownSchema, connect
 from sendmeter.cli.options import database_option, json_option
 from sendmeter.services.health import advice_on
 from sendmeter.settings import Settings
+from sendmeter.startup import UnknownSchema, connect
 from sendmeter.store.schema import state_of
 from sendmeter.store.schema import upgrade as upgrade_schema
 

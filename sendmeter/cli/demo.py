@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from sendmeter.app import open_store, utc_now
 from sendmeter.cli.options import database_option
 from sendmeter.cli.serve import host_option, port_option, run, workers_option
 from sendmeter.domain.caps import Caps
@@ -22,6 +21,7 @@ from sendmeter.errors import Unauthorized
 from sendmeter.services import events, keys, organizations
 from sendmeter.services.organizations import FIRST_KEY_SCOPES
 from sendmeter.settings import Settings
+from sendmeter.startup import open_store, utc_now
 from sendmeter.store import Store
 
 NAME = "Sendmeter demo"

@@ -7,16 +7,18 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import IO, Any
 
 import click
 
-from sendmeter.app import utc_now
 from sendmeter.cli.options import database_option, json_option, opened, organization_option
 from sendmeter.contract import contract
 from sendmeter.domain.events import BATCH_LIMIT, UsageEvent
 from sendmeter.errors import Conflict, Fault, InvalidRequest
+from sendmeter.schemas import Validator
 from sendmeter.services import events, organizations
+from sendmeter.startup import utc_now
 from sendmeter.store import Store
 from sendmeter.web.body import read_json
 
@@ -112,7 +114,7 @@ def _record(store: Store, number: int, batch: list[Line], report: Report) -> Non
     """Record a batch, or note what is wrong with it."""
     bad = [f"line {line.number}: {line.fault}" for line in batch if line.fault]
     good = [line for line in batch if not line.fault]
-    faults = _EVENTS.faults({"events": [line.value for line in good]}) if good else []
+    faults = _batches().faults({"events": [line.value for line in good]}) if good else []
     bad += [_told(fault, good) for fault in faults]
     if not bad:
         try:
@@ -131,7 +133,9 @@ def _record(store: Store, number: int, batch: list[Line], report: Report) -> Non
     report.bad_lines += bad
 
 
-_EVENTS = contract().schemas.component("EventBatch")
+@lru_cache
+def _batches() -> Validator:
+    return contract().schemas.component("EventBatch")
 
 
 def _told(fault: Fault, lines: list[Line]) -> str:

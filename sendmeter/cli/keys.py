@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from sendmeter.app import utc_now
 from sendmeter.cli.options import (
     InstantType,
     database_option,
@@ -19,6 +18,7 @@ from sendmeter.domain.instants import instant_text
 from sendmeter.domain.keys import SCOPES, Key
 from sendmeter.services import keys as services
 from sendmeter.services import organizations
+from sendmeter.startup import utc_now
 
 NAME_LIMIT = 100
 optional_organization_option = click.option(

@@ -3,7 +3,6 @@
 import click
 
 from sendmeter import __version__
-from sendmeter.app import UnknownSchema
 from sendmeter.cli.db import db
 from sendmeter.cli.demo import demo
 from sendmeter.cli.importing import import_events
@@ -12,6 +11,7 @@ from sendmeter.cli.organizations import organizations
 from sendmeter.cli.serve import serve
 from sendmeter.cli.verify import verify
 from sendmeter.errors import Refusal
+from sendmeter.startup import UnknownSchema
 
 
 class _Commands(click.Group):

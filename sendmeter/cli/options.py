@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from sendmeter.app import open_store
 from sendmeter.domain.instants import read_instant
 from sendmeter.domain.money import nano_usd
 from sendmeter.domain.organizations import Organization
 from sendmeter.services import organizations
 from sendmeter.settings import Settings, variable
+from sendmeter.startup import open_store
 from sendmeter.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])

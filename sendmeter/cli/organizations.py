@@ -8,7 +8,6 @@ from zoneinfo import available_timezones
 
 import click
 
-from sendmeter.app import utc_now
 from sendmeter.cli.options import InstantType, UsdType, database_option, json_option, opened
 from sendmeter.domain.caps import ENFORCEMENTS, Caps
 from sendmeter.domain.cycles import Anchor
@@ -16,6 +15,7 @@ from sendmeter.domain.instants import instant_text
 from sendmeter.domain.money import usd_text
 from sendmeter.domain.organizations import Organization, is_time_zone
 from sendmeter.services import organizations as services
+from sendmeter.startup import utc_now
 
 NAME_LIMIT = 200
 

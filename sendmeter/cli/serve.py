@@ -8,9 +8,9 @@ import click
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from sendmeter.app import configure_logging, open_store
 from sendmeter.cli.options import database_option
 from sendmeter.settings import Settings
+from sendmeter.startup import configure_logging, open_store
 
 BACKLOG = 2048
 STOP_SECONDS = 30

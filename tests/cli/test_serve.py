@@ -48,7 +48,10 @@ def test_it_serves_and_stops_gracefully_when_it_is_told_to(workers, any_shop, tm
         assert "Traceback" not in server.log.read_text()
     assert all(told for told, _ in failed), "a request failed before the server was told to stop"
     assert set(acknowledged) == {200}
-    assert not [pid for pid in children if _alive(pid)], "a worker outlived the server"
+    deadline = time.monotonic() + 10
+    while any(_alive(pid) for pid in children):
+        assert time.monotonic() < deadline, "a process outlived the server"
+        time.sleep(0.05)
     with served_process(any_shop["url"], tmp_path) as server:
         client = Client(server.url, any_shop["apiKey"])
         counted = client.usage().json()["messageUsage"]
@@ -72,16 +75,16 @@ def _alive(pid):
 
 def test_ctrl_c_stops_it_without_a_traceback(shop, tmp_path):
     with served_process(shop["url"], tmp_path) as server:
-        assert httpx.get(f"{server.url}/health/ready").status_code == 200
+        assert httpx.get(f"{server.url}/health/ready", timeout=30).status_code == 200
         assert httpx.get(f"{server.url}/docs", follow_redirects=True).status_code == 200
         server.popen.send_signal(signal.SIGINT)
         if _ignores_sigint(server.popen.pid):
             pytest.skip("this run was started in the background, which ignores SIGINT")
         server.popen.wait(30)
-        assert server.popen.returncode in (0, 130, -signal.SIGINT)
         told = server.log.read_text()
+        assert server.popen.returncode in (0, 130, -signal.SIGINT), told
         assert "Traceback" not in told
-        assert "Aborted" not in told
+        assert "Abort" not in told
 
 
 def _ignores_sigint(pid):
@@ -92,7 +95,7 @@ def _ignores_sigint(pid):
 
 def test_it_lays_the_tables_of_an_empty_database(empty_postgres_url, tmp_path):
     with served_process(empty_postgres_url, tmp_path, "--workers", "2") as server:
-        assert httpx.get(f"{server.url}/health/ready").status_code == 200
+        assert httpx.get(f"{server.url}/health/ready", timeout=30).status_code == 200
 
 
 def test_a_port_in_use_is_told_with_what_to_do(shop):
@@ -167,7 +170,7 @@ def test_a_bad_setting_ends_a_real_process_with_one_line(tmp_path):
 def test_the_settings_reach_the_workers(shop, tmp_path):
     environment = {"SENDMETER_LOG_LEVEL": "warning"}
     with served_process(shop["url"], tmp_path, "--workers", "2", environment=environment) as server:
-        assert httpx.get(f"{server.url}/health/live").status_code == 200
+        assert httpx.get(f"{server.url}/health/live", timeout=30).status_code == 200
     assert "sendmeter.access" not in server.log.read_text()
 
 
@@ -175,9 +178,11 @@ def test_the_default_address_is_the_documented_one(tmp_path):
     """The port may be in use on a developer's machine; then that is what it says."""
     popen = subprocess.Popen([SENDMETER, "serve"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        first = popen.stderr.readline().decode()
+        told = ""
+        while "127.0.0.1:8080" not in told and (line := popen.stderr.readline().decode()):
+            told += line
     finally:
         popen.terminate()
         popen.wait(30)
         popen.stderr.close()
-    assert "http://127.0.0.1:8080" in first or "127.0.0.1:8080: Address already in use" in first
+    assert "http://127.0.0.1:8080" in told or "127.0.0.1:8080: Address already in use" in told

@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from sendmeter.app import open_store
 from sendmeter.settings import Settings
+from sendmeter.startup import open_store
 from sendmeter.store import Store
 from tests.live import ROOT, run_cli, run_json
 

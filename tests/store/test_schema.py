@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from peewee import Model
 
-from sendmeter.app import UnknownSchema, open_store
 from sendmeter.settings import Settings
+from sendmeter.startup import UnknownSchema, open_store
 from sendmeter.store import Store, tables
 from sendmeter.store.schema import HISTORY, state_of, upgrade
 
