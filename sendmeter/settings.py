@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a server, each with a safe default; `docs/guides/settings.md` tells of each."""
+    """The settings of a server, each with a safe default; `docs/guides/operator.md` tells of each."""
 
     database_url: str = "sqlite:///sendmeter.db"
     """Where the data is: `sqlite:///FILE`, a plain path of a file, or `postgresql://USER:PASSWORD@HOST/NAME`."""

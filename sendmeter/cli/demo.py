@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import shlex
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -25,7 +26,6 @@ from sendmeter.startup import open_store, utc_now
 from sendmeter.store import Store
 
 NAME = "Sendmeter demo"
-KEY_FILE = "sendmeter-demo.key"
 DAYS_SHOWN = 15
 # How often a channel is used, and in nano-USD what one SMS or one minute of a call costs, by country.
 CHANNELS = {"EMAIL": 52, "INAPP_WEB": 16, "PUSH": 13, "SMS": 10, "WEB_PUSH": 5, "SLACK": 2, "CALL": 2}
@@ -34,7 +34,9 @@ CALL_PRICES = {"US": 14_000_000, "GB": 15_800_000, "DE": 18_700_000}
 
 
 @click.command()
-@click.option("--events", "count", type=click.IntRange(1, 1_000_000), default=30_000, show_default=True)
+@click.option(
+    "--events", "count", type=click.IntRange(1, 1_000_000), default=30_000, show_default=True, help="How many events."
+)
 @click.option("--serve", "and_serve", is_flag=True, help="Then start the server.")
 @host_option
 @port_option
@@ -44,7 +46,7 @@ def demo(count: int, and_serve: bool, host: str, port: int, workers: int, databa
     """Make a demo organization with traffic.
 
     Its running cycle is filled with realistic events. Run again it keeps what is there. The demo's API key lies beside
-    the database, in sendmeter-demo.key.
+    the database: in sendmeter-demo.key for sendmeter.db.
     """
     settings = Settings.from_environment(database_url=database)
     store = open_store(settings)
@@ -60,12 +62,20 @@ def demo(count: int, and_serve: bool, host: str, port: int, workers: int, databa
         run(settings, host, port, workers, announce)
     else:
         announce(f"http://{host}:{port}")
-        click.echo("Start the server with: sendmeter serve")
+        click.echo(f"Start the server with:\n\n  sendmeter serve{_options(host, port, database)}")
+
+
+def _options(host: str, port: int, database: str | None) -> str:
+    """Write those options of `serve` that are not its defaults."""
+    options = {"--host": (host, "127.0.0.1"), "--port": (str(port), "8080"), "--database": (database, None)}
+    given = [(name, value) for name, (value, default) in options.items() if value is not None and value != default]
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in given)
 
 
 def _ready(store: Store, count: int) -> str:
     """Give the demo's key; make the demo first where it is not complete."""
-    key_file = (Path(store.path).parent if store.path else Path()) / KEY_FILE
+    database = Path(store.path or "sendmeter")
+    key_file = database.with_name(f"{database.stem}-demo.key")
     organization = next((each for each in organizations.search(store) if each.name == NAME), None)
     if organization is not None and (token := _kept_key(store, key_file, organization)):
         return token
@@ -77,6 +87,7 @@ def _ready(store: Store, count: int) -> str:
     made = keys.create(store, organization.number, "demo", FIRST_KEY_SCOPES, utc_now())
     # Written last: while it is missing, the demo is filled again, which counts nothing twice.
     with open(key_file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        os.fchmod(file.fileno(), 0o600)
         file.write(made.token + "\n")
     return made.token
 

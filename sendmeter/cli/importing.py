@@ -1,7 +1,7 @@
 """`sendmeter import`: events from a file."""
 
+import codecs
 import csv
-import io
 import json
 import os
 import sys
@@ -80,7 +80,7 @@ def import_events(
     Events are stored in batches of 1,000, each whole or not at all. Run it again after an interruption, or after
     mending bad lines: what was stored is not counted twice. Exits 1 where lines are bad, naming each.
     """
-    is_csv = file_format == "csv" or (file_format is None and file.name.endswith(".csv"))
+    is_csv = file_format == "csv" or (file_format is None and file.name.lower().endswith(".csv"))
     report = Report()
     with opened(database) as store:
         number = organizations.get(store, organization).number
@@ -114,8 +114,9 @@ def _record(store: Store, number: int, batch: list[Line], report: Report) -> Non
     """Record a batch, or note what is wrong with it."""
     bad = [f"line {line.number}: {line.fault}" for line in batch if line.fault]
     good = [line for line in batch if not line.fault]
-    faults = _batches().faults({"events": [line.value for line in good]}) if good else []
-    bad += [_told(fault, good) for fault in faults]
+    if not _contract("EventBatch").accepts({"events": [line.value for line in good]}):
+        # Each line by itself, so that every bad one is named.
+        bad += [_told(line, fault) for line in good for fault in _contract("UsageEvent").faults(line.value)]
     if not bad:
         try:
             events_of_batch = [(f"line {line.number}", UsageEvent.from_json(line.value)) for line in good]
@@ -134,14 +135,12 @@ def _record(store: Store, number: int, batch: list[Line], report: Report) -> Non
 
 
 @lru_cache
-def _batches() -> Validator:
-    return contract().schemas.component("EventBatch")
+def _contract(schema: str) -> Validator:
+    return contract().schemas.component(schema)
 
 
-def _told(fault: Fault, lines: list[Line]) -> str:
-    """Tell a fault of a batch by the number of its line."""
-    index, _, rest = fault.pointer.removeprefix("/events/").partition("/")
-    return f"line {lines[int(index)].number}: {rest or 'the event'} {fault.message}"
+def _told(line: Line, fault: Fault) -> str:
+    return f"line {line.number}: {fault.pointer.removeprefix('/') or 'the event'} {fault.message}"
 
 
 def _json_lines(file: IO[bytes]) -> Iterator[Line]:
@@ -149,6 +148,8 @@ def _json_lines(file: IO[bytes]) -> Iterator[Line]:
     while text := file.readline(LINE_LIMIT + 1):
         number += 1
         position += len(text)
+        if number == 1:
+            text = text.removeprefix(codecs.BOM_UTF8)
         if len(text) > LINE_LIMIT:
             while text and not text.endswith(b"\n"):
                 text = file.readline(LINE_LIMIT)
@@ -162,22 +163,48 @@ def _json_lines(file: IO[bytes]) -> Iterator[Line]:
 
 
 def _csv_lines(file: IO[bytes]) -> Iterator[Line]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="strict", newline="")
-    reader = csv.DictReader(text, strict=True)
-    position = 0
+    texts = _Texts(file)
+    reader = csv.reader(texts, strict=True)
+    names: list[str] | None = None
     while True:
+        start = texts.number + 1
         try:
-            row = next(reader)
+            cells = next(reader)
         except StopIteration:
             return
         except (csv.Error, UnicodeDecodeError) as error:
-            yield Line(reader.line_num, position, fault=f"is not CSV in UTF-8 ({error}); nothing after it was read")
+            yield Line(start, texts.position, fault=f"is not CSV in UTF-8 ({error}); nothing after it was read")
             return
-        position += sum(len(cell or "") + 1 for cell in row.values() if isinstance(cell, str))
-        if None in row or None in row.values():
-            yield Line(reader.line_num, position, fault="has another number of cells than the header line")
-        else:
-            yield Line(reader.line_num, position, value=_from_cells(row))
+        if names is None:
+            names = cells
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                yield Line(1, texts.position, fault=f"names {', '.join(twice)} twice; nothing after it was read")
+                return
+        elif cells and len(cells) != len(names):
+            yield Line(start, texts.position, fault="has another number of cells than the header line")
+        elif cells:
+            yield Line(start, texts.position, value=_from_cells(dict(zip(names, cells, strict=True))))
+
+
+class _Texts:
+    """The lines of a file as text, with the number and the end of the one that was read last."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.number = 0
+        self.position = 0
+
+    def __iter__(self) -> "_Texts":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(LINE_LIMIT)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.position += len(line)
+        return line.removeprefix(codecs.BOM_UTF8 if self.number == 1 else b"").decode()
 
 
 def _from_cells(row: dict[str, str]) -> dict[str, Any]:
@@ -212,8 +239,9 @@ def _print(report: Report, as_json: bool) -> None:
     if len(report.bad_lines) > SHOWN_LINES:
         click.echo(f"… and {len(report.bad_lines) - SHOWN_LINES:,} more.", err=True)
     if report.bad_lines:
+        count = "1 line was" if report.not_stored == 1 else f"{report.not_stored:,} lines were"
         click.echo(
-            f"{report.not_stored:,} lines were not stored: their batches have bad lines. Mend them and run the same "
+            f"{count} not stored, with bad lines in the same batch of {BATCH_LIMIT:,}. Mend them and run the same "
             "command again; nothing is counted twice.",
             err=True,
         )

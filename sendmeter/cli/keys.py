@@ -55,6 +55,7 @@ def create(
     as_json: bool,
 ) -> None:
     """Make an API key. It is shown this once; only its hash is kept."""
+    name = name.strip()
     if not 1 <= len(name) <= NAME_LIMIT or not name.isprintable():
         raise click.BadParameter(f"Write 1 to {NAME_LIMIT} printable characters.", param_hint="--name")
     now = utc_now()

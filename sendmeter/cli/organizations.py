@@ -75,6 +75,8 @@ def create(
         near = get_close_matches(timezone, available_timezones(), n=3, cutoff=0.5)
         hint = f" Did you mean {', '.join(near)}?" if near else " Write it like Europe/Berlin."
         raise click.BadParameter(f"{timezone!r} is no IANA time zone.{hint}", param_hint="--timezone")
+    if starts_at is not None and starts_at > utc_now():
+        raise click.BadParameter(f"{instant_text(starts_at)} is in the future.", param_hint="--starts-at")
     caps = Caps(messages=message_cap, budget_nano_usd=budget_cap, enforcement=enforcement)
     with opened(database) as store:
         founded = services.create(store, name, Anchor(anchor_day, timezone), caps, utc_now(), starts_at=starts_at)

@@ -134,6 +134,8 @@ class Store:
                 if lost:
                     self._forget_connections()
                 if not (lost or _transient(error)):
+                    if _is_no_database(error):
+                        raise Unavailable("The file is not a database of SQLite.", fix="Name another file.") from error
                     if _unavailable(error):
                         raise Unavailable("The database does not answer.") from error
                     raise
@@ -217,6 +219,10 @@ def _sqlstate(error: Exception) -> str:
 
 def _transient(error: Exception) -> bool:
     return _sqlstate(error) in _TRANSIENT_SQLSTATES
+
+
+def _is_no_database(error: Exception) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_NOTADB"
 
 
 def _unavailable(error: Exception) -> bool:

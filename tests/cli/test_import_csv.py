@@ -98,8 +98,9 @@ def test_a_file_without_events_imports_none(content, shop, run_here, tmp_path):
         ("id,channel\nm-1,EMAIL\nm-2,EM\xffIL\nm-3,EMAIL\n".encode("latin-1"), 3),
         (b'id,channel\nm-1,EMAIL\nm-2,"EMAIL\nm-3,EMAIL\n', 3),
         (b'id,channel\nm-1,EMAIL\n"m-2"x,EMAIL\n', 3),
+        (b"id,ch\xffannel\nm-1,EMAIL\n", 1),
     ],
-    ids=["bytes that are not UTF-8", "a quote that does not end", "text after a quote"],
+    ids=["bytes that are not UTF-8", "a quote that does not end", "text after a quote", "a header that is not UTF-8"],
 )
 def test_a_file_that_is_no_csv_is_refused_naming_the_line(content, line, shop, tmp_path):
     report = imported(shop, content, tmp_path, expected=1)

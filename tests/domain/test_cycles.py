@@ -97,6 +97,7 @@ def test_cycles_tile_time_for_every_anchor_day(name):
 @example("America/Toronto", 31, datetime(1919, 3, 31, 4, 30, tzinfo=UTC))
 @example("Africa/Monrovia", 7, datetime(1972, 1, 7, 0, 44, 30, tzinfo=UTC))
 @example("America/St_Johns", 7, datetime(2010, 11, 7, 2, 30, tzinfo=UTC))
+@example("America/St_Johns", 1, datetime(2009, 11, 1, 3, tzinfo=UTC))  # 31 October again, after 1 November began
 def test_every_instant_is_in_exactly_one_cycle(name, day, instant):
     anchor = Anchor(day, name)
     cycle = cycle_containing(anchor, instant)

@@ -1,6 +1,8 @@
 """The schema: laid where there is none, brought up to date, refused where it is another's."""
 
 import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -63,6 +65,18 @@ def test_a_step_that_fails_leaves_nothing_behind(empty_url, tmp_path, monkeypatc
         assert store.read(store.database.get_tables) == []
 
 
+def test_threads_that_find_an_empty_database_at_the_same_instant_lay_its_tables_once(empty_url):
+    together = threading.Barrier(4)
+
+    def work(_):
+        together.wait(20)
+        with closing(open_store(Settings(database_url=empty_url))) as store:
+            return len(state_of(store).applied)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(work, range(4))) == [1] * 4
+
+
 def _upgrade(url, start, applied):
     start.wait(30)
     with closing(open_store(Settings(database_url=url))) as store:
@@ -102,3 +116,11 @@ def test_every_unique_index_and_key_begins_with_the_organization(store, table):
     assert all(index.columns[0] == "organization_id" for index in unique)
     foreign = store.read(lambda: store.database.get_foreign_keys(table._meta.table_name))
     assert foreign == [] or any(key.column == "organization_id" for key in foreign)
+
+
+def test_a_file_that_is_no_database_is_refused_by_its_name(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("no database, but long enough to be taken for one\n" * 100)
+    with pytest.raises(ValueError, match=r"notes\.txt"):
+        open_store(Settings(database_url=str(path)))
+    assert path.read_text().startswith("no database"), "the file was overwritten"
