@@ -6,6 +6,7 @@ and not of all shapes that it is not.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -15,6 +16,9 @@ from sendmeter.errors import Fault
 
 FAULT_LIMIT = 100
 _POINTER_LIMIT = 500
+# More than any list or object of the contract may have.
+_ITEMS_SHOWN = 1_001
+_MEMBERS_SHOWN = 200
 _MESSAGE_LIMIT = 500
 _ANNOTATIONS = {"example", "description", "default", "deprecated", "title", "externalDocs", "xml"}
 
@@ -40,13 +44,25 @@ class Validator:
         if self._compiled.is_valid(value):
             return []
         found: list[Fault] = []
-        for error in self._compiled.iter_errors(value):
+        # The library finds all errors before it gives the first, each with a copy of what is wrong: a body of 1 MiB
+        # that is wrong all over would keep it, and with it the whole process, busy for half a minute.
+        short = _cut(value)
+        for error in self._compiled.iter_errors(value if self._compiled.is_valid(short) else short):
             for fault in _told(error):
                 pointer = (prefix + fault.pointer)[:_POINTER_LIMIT]
                 found.append(Fault(pointer, fault.message[:_MESSAGE_LIMIT]))
                 if len(found) == FAULT_LIMIT:
                     return found
         return found
+
+
+def _cut(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Leave out the most of what is too much anyway; what was invalid for its size still is."""
+    if isinstance(value, list):
+        return [_cut(item) for item in value[:_ITEMS_SHOWN]]
+    if isinstance(value, dict):
+        return {name: _cut(member) for name, member in islice(value.items(), _MEMBERS_SHOWN)}
+    return value
 
 
 class Schemas:

@@ -3,6 +3,7 @@
 import logging.config
 from datetime import UTC, datetime
 
+from sendmeter.errors import Refusal
 from sendmeter.services.health import advice_on
 from sendmeter.settings import Settings
 from sendmeter.store import Store
@@ -28,7 +29,11 @@ def open_store(settings: Settings) -> Store:
     and Unavailable where it does not answer.
     """
     store = connect(settings)
-    state = state_of(store)
+    try:
+        state = state_of(store)
+    except (Refusal, ValueError):
+        store.close()
+        raise
     advice = advice_on(state)
     if advice:
         store.close()

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import click
 import uvicorn
@@ -60,10 +61,12 @@ def run(settings: Settings, host: str, port: int, workers: int, announce: Callab
         click.echo(f"Sendmeter listens on {url} (documentation: {url}/docs). Stop it with Ctrl-C.", err=True)
         if announce:
             announce(url)
-        if workers == 1:
-            uvicorn.Server(config).run(sockets=[listener])
-        else:
-            Multiprocess(config, sockets=[listener]).run()
+        # uvicorn stops gracefully on Ctrl-C, and then raises it again: to have stopped is what was asked for.
+        with suppress(KeyboardInterrupt):
+            if workers == 1:
+                uvicorn.Server(config).run(sockets=[listener])
+            else:
+                Multiprocess(config, sockets=[listener]).run()
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -135,7 +135,7 @@ class Store:
                     self._forget_connections()
                 if not (lost or _transient(error)):
                     if _is_no_database(error):
-                        raise Unavailable("The file is not a database of SQLite.", fix="Name another file.") from error
+                        raise ValueError(f"{self.path} is not a database of SQLite. Name another file.") from error
                     if _unavailable(error):
                         raise Unavailable("The database does not answer.") from error
                     raise

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from peewee import IntegrityError, ProgrammingError
 from playhouse.migrations import Runner
 
 from sendmeter.store.database import Store
@@ -51,7 +52,11 @@ def upgrade(store: Store) -> tuple[str, ...]:
             store.execute(f"LOCK TABLE {HISTORY} IN ACCESS EXCLUSIVE MODE")
         return tuple(runner.up())
 
-    return store.write(work)
+    try:
+        return store.write(work)
+    except (IntegrityError, ProgrammingError):
+        # PostgreSQL lets only one of two transactions create a table, even IF NOT EXISTS. The other's is there now.
+        return store.write(work)
 
 
 def _runner(store: Store) -> Runner:

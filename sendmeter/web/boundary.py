@@ -23,6 +23,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 1_048_576
+PATH_SHOWN = 200
 _BODILESS = ("GET", "DELETE")
 LINE_LIMIT = 8_192
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
@@ -48,7 +49,7 @@ class Boundary:
             return
         started = perf_counter()
         tracking_id = tracking.begin()
-        method, path = scope["method"], scope["path"]
+        method, path = scope["method"], scope["path"][:PATH_SHOWN]
         sender = _Sender(send, tracking_id, without_body=method == "HEAD")
         # What the bridge puts into `connexion_context`, connexion gives to handlers that name it. The server keeps its
         # own scope, where HEAD stays HEAD.
