@@ -154,7 +154,9 @@ def _nearest(pointer: str, branches: list[list[jsonschema_rs.ValidationError]]) 
             for error in branch:
                 yield Fault(pointer, _in_words(error))
             return
-    types = [str(kind) for branch in branches for error in branch for kind in error.kind.value]
+    types = [
+        str(name) for branch in branches for error in branch if error.kind.name == "type" for name in error.kind.value
+    ]
     yield Fault(pointer, f"is not a {' or '.join(types)}")
 
 

@@ -278,3 +278,10 @@ def test_the_document_is_not_changed_by_compiling_it():
     before = json.dumps(document)
     assert Schemas(document).component("Either").accepts({"kind": "1"})
     assert json.dumps(document) == before
+
+
+@pytest.mark.parametrize("number", [3_000_000_000.5, Decimal("3000000000.5"), -3_000_000_000.5])
+def test_a_value_that_is_wrong_in_type_and_in_size_is_told_of_its_type(number):
+    event = {"specversion": "1.0", "id": "a", "source": "s", "type": "t", "data": {"channel": "EMAIL"}, "ext": number}
+    faults = contract().schemas.component("CloudEvent").faults(event)
+    assert [(fault.pointer, fault.message) for fault in faults] == [("/ext", "is not a string or integer or boolean")]

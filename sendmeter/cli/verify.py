@@ -33,10 +33,15 @@ def verify(organization: str | None, database: str | None, as_json: bool) -> Non
         for organization_id, said in wrong.items():
             for line in said:
                 click.echo(f"{organization_id}: {line}")
+        count = sum(len(said) for said in wrong.values())
         click.echo(
-            f"{sum(len(said) for said in wrong.values())} differences in {len(wrong)} of {len(found)} organizations."
+            f"{_counted(count, 'difference')} in {len(wrong)} of {_counted(len(found), 'organization')}."
             if wrong
-            else f"Every counter is what its ledger adds up to ({len(found)} organizations)."
+            else f"Every counter is what its ledger adds up to ({_counted(len(found), 'organization')})."
         )
     if wrong:
         sys.exit(1)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

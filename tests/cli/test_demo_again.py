@@ -13,7 +13,7 @@ import httpx
 
 from tests.live import SENDMETER, run_cli, run_json
 
-HINT = "Start the server with: "
+START = re.compile(r"^ *(sendmeter serve.*)$", re.MULTILINE)
 
 
 def test_a_demo_that_was_killed_in_the_middle_is_made_complete_by_the_next_and_counts_nothing_twice(tmp_path):
@@ -37,7 +37,7 @@ def test_the_lines_that_a_demo_prints_work_together_where_it_was_told_of_another
         port = str(listener.getsockname()[1])
     printed = run_cli("demo", "--events", "100", "--port", port, "--database", "other.db", cwd=tmp_path).stdout
     curl = next(line.strip() for line in printed.splitlines() if line.startswith("  curl "))
-    start = shlex.split(next(line for line in printed.splitlines() if line.startswith(HINT)).removeprefix(HINT))
+    start = shlex.split(START.search(printed)[1])
     assert {port, "other.db"} <= {word.rpartition("/")[2] for word in start}, start
     server = subprocess.Popen([SENDMETER, *start[1:]], cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
@@ -47,6 +47,15 @@ def test_the_lines_that_a_demo_prints_work_together_where_it_was_told_of_another
         server.terminate()
         server.wait(30)
     assert json.loads(answer).get("messageUsage", 0) > 0, answer
+
+
+def test_a_password_that_stands_in_the_environment_is_not_printed(postgres_url, tmp_path):
+    """PostgreSQL trusts whoever comes through its socket, whatever the password."""
+    url = postgres_url.replace("postgres:@", "postgres:secret@")
+    assert "secret" in url
+    told = run_cli("demo", "--events", "10", database_url=url, cwd=tmp_path)
+    assert "curl" in told.stdout
+    assert "secret" not in told.stdout + told.stderr
 
 
 def test_demos_of_two_databases_in_one_folder_both_keep_their_keys(tmp_path):

@@ -15,7 +15,7 @@ from sendmeter.store.schema import upgrade
 from tests.live import ROOT, run_json, served_process
 
 SEED = os.environ.get("SEED", "1")
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "80")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "50")
 REPORT = os.environ.get("FUZZ_REPORT")
 RUN = Path(sys.executable).parent / "schemathesis"
 
