@@ -5,6 +5,7 @@ import itertools
 import shutil
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -48,31 +49,33 @@ def _named(base, name):
     return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
 
 
+@contextmanager
+def _fresh(base, template=""):
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} {template}")
+    yield _named(base, name)
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def postgres_url(postgres):
     """A fresh database on PostgreSQL, with the tables laid."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
-    yield _named(postgres, name)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with _fresh(postgres, "TEMPLATE migrated") as url:
+        yield url
 
 
 @pytest.fixture
 def empty_postgres_url(postgres):
     """A fresh database on PostgreSQL, without tables."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield _named(postgres, name)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with _fresh(postgres) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path):
-    """A fresh database with its tables laid, on each of the two."""
+    """A fresh database on each of the two: PostgreSQL with its tables laid, SQLite a file that is still to come."""
     if request.param == "postgresql":
         return request.getfixturevalue("postgres_url")
     return f"sqlite:///{tmp_path}/test.db"
