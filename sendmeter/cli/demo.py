@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from sendmeter.cli.options import database_option
 from sendmeter.cli.serve import host_option, port_option, run, workers_option
@@ -66,7 +68,11 @@ def demo(count: int, and_serve: bool, host: str, port: int, workers: int, databa
 
 
 def _options(host: str, port: int, database: str | None) -> str:
-    """Write those options of `serve` that are not its defaults."""
+    """Write those options of `serve` that are not its defaults; a password is not shown."""
+    if click.get_current_context().get_parameter_source("database") is not ParameterSource.COMMANDLINE:
+        database = None
+    elif database is not None:
+        database = re.sub(r"(//[^:/@]*:)[^@/]*@", r"\1***@", database)
     options = {"--host": (host, "127.0.0.1"), "--port": (str(port), "8080"), "--database": (database, None)}
     given = [(name, value) for name, (value, default) in options.items() if value is not None and value != default]
     return "".join(f" {name} {shlex.quote(value)}" for name, value in given)
