@@ -54,7 +54,9 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
     # Connexion's own bridge stands here; it has no setting for another.
     app._middleware_app.asgi_app = bridge  # type: ignore[assignment]  # typed as the class that is replaced
     for base_path in the_contract.base_paths:
-        app.add_api(deepcopy(the_contract.document), base_path=base_path, name=base_path or "root")
+        app.add_api(
+            deepcopy(the_contract.document), base_path=base_path, name=base_path or "root", pythonic_params=True
+        )
     return app
 
 

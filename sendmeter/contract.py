@@ -21,7 +21,8 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 class Operation:
     """One operation of the contract, with its validators ready made.
 
-    `scope` is what a key must have; None where any key will do. `public` operations ask for no key at all.
+    `parameters` are those of the query; an answer without content has no validator. `scope` is what a key must have;
+    None where any key will do. `public` operations ask for no key at all.
     """
 
     operation_id: str
@@ -29,14 +30,15 @@ class Operation:
     path: str
     public: bool
     scope: str | None
+    path_parameters: dict[str, Parameter]
     parameters: dict[str, Parameter]
     bodies: dict[str, Validator]
-    answers: dict[int, Validator]
+    answers: dict[int, Validator | None]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A query parameter: its schema's type, and a validator for its value."""
+    """A parameter of the path or the query: its schema's type, and a validator for its value."""
 
     name: str
     type: str
@@ -76,10 +78,24 @@ class Contract:
         """Name the methods that a path knows; none where there is no such path. What takes GET takes HEAD too."""
         for base_path in sorted(self.base_paths, key=len, reverse=True):
             if path.startswith(f"{base_path}/"):
-                found = {op.method for op in self.operations.values() if self._matches(op.path, path[len(base_path) :])}
+                found = {op.method for op in self._operations_at(path[len(base_path) :])}
                 if found:
                     return tuple(sorted(found | ({"HEAD"} if "GET" in found else set())))
         return ()
+
+    def _operations_at(self, path: str) -> list[Operation]:
+        """Find the operations of a path: one that stands there as it is comes before one with parameters."""
+        by_template = self._by_template
+        if path in by_template:
+            return by_template[path]
+        return next((found for template, found in by_template.items() if self._matches(template, path)), [])
+
+    @cached_property
+    def _by_template(self) -> dict[str, list[Operation]]:
+        found: dict[str, list[Operation]] = {}
+        for operation in self.operations.values():
+            found.setdefault(operation.path, []).append(operation)
+        return found
 
     def resolve(self, value: dict[str, Any]) -> dict[str, Any]:
         """Follow a `$ref` within the document."""
@@ -104,17 +120,18 @@ class Contract:
             int(status): next(iter(self.resolve(answer).get("content", {}).values()), None)
             for status, answer in item["responses"].items()
         }
-        parameters = [self._parameter(self.resolve(parameter)) for parameter in item.get("parameters", [])]
+        parameters = [self.resolve(parameter) for parameter in item.get("parameters", [])]
         return Operation(
             operation_id=item["operationId"],
             method=method.upper(),
             path=path,
             public=item.get("security", self.document["security"]) == [],
             scope=item.get("x-required-scope"),
-            parameters={parameter.name: parameter for parameter in parameters},
+            path_parameters={each["name"]: self._parameter(each) for each in parameters if each["in"] == "path"},
+            parameters={each["name"]: self._parameter(each) for each in parameters if each["in"] == "query"},
             bodies={media_type: self.schemas.validator(body["schema"]) for media_type, body in bodies.items()},
             answers={
-                status: self.schemas.validator(content["schema"] if content else {"not": {}})
+                status: self.schemas.validator(content["schema"]) if content else None
                 for status, content in answers.items()
             },
         )

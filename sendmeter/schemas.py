@@ -6,12 +6,14 @@ and not of all shapes that it is not.
 """
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
 from sendmeter.domain.instants import read_instant
+from sendmeter.domain.organizations import is_time_zone
 from sendmeter.errors import Fault
 
 FAULT_LIMIT = 100
@@ -20,7 +22,20 @@ _POINTER_LIMIT = 500
 _ITEMS_SHOWN = 1_001
 _MEMBERS_SHOWN = 200
 _MESSAGE_LIMIT = 500
+_WHOLE = "x-whole-number"
 _ANNOTATIONS = {"example", "description", "default", "deprecated", "title", "externalDocs", "xml"}
+
+
+class _Whole:
+    """The keyword that says of a number that it is written without a fraction; of anything else it says nothing."""
+
+    def __init__(self, _parent: Any, _value: Any, _path: Any) -> None:  # noqa: ANN401 - the library's signature
+        """Compile the keyword: there is nothing to do."""
+
+    def validate(self, instance: Any) -> None:  # noqa: ANN401 - any JSON
+        """Raise ValueError where the number is written with a fraction."""
+        if isinstance(instance, Decimal) and instance == instance.to_integral_value():
+            raise ValueError(instance)
 
 
 class Validator:
@@ -29,7 +44,8 @@ class Validator:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._compiled = jsonschema_rs.Draft202012Validator(
             schema,
-            formats={"date-time": _is_instant},
+            formats={"date-time": _is_instant, "time-zone": is_time_zone},
+            keywords={_WHOLE: _Whole},
             validate_formats=True,
             ignore_unknown_formats=False,
             offline=True,
@@ -89,6 +105,10 @@ def _json_schema(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
         return schema
     if "$ref" in schema:
         return {"$ref": schema["$ref"]}
+    return _keywords(schema)
+
+
+def _keywords(schema: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for keyword, value in schema.items():
         if keyword in _ANNOTATIONS:
@@ -100,6 +120,9 @@ def _json_schema(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
             made["propertyNames"] = value
         elif keyword != "discriminator" and not (keyword == "oneOf" and "discriminator" in schema):
             made[keyword] = value if keyword == "enum" else _json_schema(value)
+    if made.get("type") == "integer":
+        # To OpenAPI 3.0 an integer is a number without a fraction; to JSON Schema 2020-12 1.0 is one, too.
+        made[_WHOLE] = True
     if "discriminator" in schema:
         made.update(_chosen_by(schema["discriminator"]))
     return made
@@ -136,6 +159,8 @@ def _told(error: jsonschema_rs.ValidationError) -> Iterator[Fault]:
                 yield Fault(pointer + _step(name), "is not known here")
         case jsonschema_rs.ValidationErrorKind.Required(property=name):
             yield Fault(pointer + _step(name), "is missing")
+        case jsonschema_rs.ValidationErrorKind.Custom(keyword=_):
+            yield Fault(pointer, "is not an integer")
         case jsonschema_rs.ValidationErrorKind.PropertyNames(error=inner):
             yield Fault(pointer, f"has a name that {_in_words(inner)}")
         case _:
@@ -160,11 +185,16 @@ def _nearest(pointer: str, branches: list[list[jsonschema_rs.ValidationError]]) 
     yield Fault(pointer, f"is not a {' or '.join(types)}")
 
 
+_FORMATS = {
+    "date-time": "is not an RFC 3339 instant like 2026-11-20T09:30:00Z",
+    "date": "is not a date of the calendar like 2026-11-20",
+    "time-zone": "is not an IANA time zone like Europe/Berlin",
+}
 _WORDS: dict[str, Callable[[Any], str]] = {
     "type": lambda limit: f"is not {' or '.join(_with_article(name) for name in limit)}",
     "enum": lambda limit: f"is not one of {', '.join(str(option) for option in limit)}",
     "pattern": lambda limit: f"does not match {limit}",
-    "format": lambda _: "is not an RFC 3339 instant like 2026-11-20T09:30:00Z",
+    "format": lambda name: _FORMATS[name],
     "minLength": lambda limit: f"is shorter than {limit} characters",
     "maxLength": lambda limit: f"is longer than {limit} characters",
     "minItems": lambda limit: f"has fewer than {limit} items",

@@ -103,12 +103,12 @@ class LiveServer:
     def organization(self, anchor=None, caps=None, **options):
         """Make an organization and give a client with its first key."""
         founded = organizations.create(
-            self.store, "Test", anchor or Anchor(1, "UTC"), caps or Caps(), self.clock(), **options
+            self.store, "Test", anchor or Anchor(1, "UTC"), caps or Caps(), self.clock(), by="test", **options
         )
         return founded.organization, self.client(founded.token)
 
     def key(self, organization, *scopes, **options):
-        return keys.create(self.store, organization.number, "test", scopes, self.clock(), **options)
+        return keys.create(self.store, organization.number, "test", scopes, self.clock(), by="test", **options)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from sendmeter.cli.options import database_option
+from sendmeter.cli.options import database_option, whoever_runs_this
 from sendmeter.cli.serve import host_option, port_option, run, workers_option
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor, cycle_containing
@@ -82,15 +82,15 @@ def _ready(store: Store, count: int) -> str:
     """Give the demo's key; make the demo first where it is not complete."""
     database = Path(store.path or "sendmeter")
     key_file = database.with_name(f"{database.stem}-demo.key")
-    organization = next((each for each in organizations.search(store) if each.name == NAME), None)
+    organization = next((each for each in organizations.everyone(store) if each.name == NAME), None)
     if organization is not None and (token := _kept_key(store, key_file, organization)):
         return token
     if organization is None:
         now = utc_now()
         anchor = Anchor((now - timedelta(days=DAYS_SHOWN)).day, "UTC")
-        organization = organizations.create(store, NAME, anchor, Caps(), now).organization
+        organization = organizations.create(store, NAME, anchor, Caps(), now, by=whoever_runs_this()).organization
     _fill(store, organization, count)
-    made = keys.create(store, organization.number, "demo", FIRST_KEY_SCOPES, utc_now())
+    made = keys.create(store, organization.number, "demo", FIRST_KEY_SCOPES, utc_now(), by=whoever_runs_this())
     # Written last: while it is missing, the demo is filled again, which counts nothing twice.
     with open(key_file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         os.fchmod(file.fileno(), 0o600)
@@ -109,7 +109,7 @@ def _kept_key(store: Store, key_file: Path, organization: Organization) -> str |
 
 
 def _fill(store: Store, organization: Organization, count: int) -> None:
-    start = cycle_containing(organization.anchor, organization.created_at).start
+    start = cycle_containing(organization.schedule.first, organization.created_at).start
     made = _traffic(start, organization.created_at, count)
     with click.progressbar(length=count, label=f"Recording {count:,} events", file=sys.stderr) as bar:
         while batch := [(event.event_id, event) for event in islice(made, BATCH_LIMIT)]:

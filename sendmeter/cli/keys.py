@@ -13,6 +13,7 @@ from sendmeter.cli.options import (
     opened,
     organization_of,
     organization_option,
+    whoever_runs_this,
 )
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.keys import SCOPES, Key
@@ -63,7 +64,7 @@ def create(
         raise click.BadParameter(f"{instant_text(expires)} is past.", param_hint="--expires")
     with opened(database) as store:
         number = organizations.get(store, organization).number
-        made = services.create(store, number, name, scopes, now, expires_at=expires)
+        made = services.create(store, number, name, scopes, now, by=whoever_runs_this(), expires_at=expires)
     if as_json:
         click.echo(json.dumps(_to_json(made.key) | {"apiKey": made.token}, ensure_ascii=False))
         return
@@ -79,7 +80,7 @@ def list_keys(organization: str | None, database: str | None, as_json: bool) -> 
     """List keys, oldest first. The keys themselves are not kept and cannot be shown."""
     with opened(database) as store:
         owner = organization_of(store, organization)
-        found = services.search(store, owner.number if owner else None)
+        found = services.everyone(store, owner.number if owner else None)
     if as_json:
         click.echo(json.dumps([_to_json(key) for key in found], ensure_ascii=False))
         return
@@ -100,7 +101,9 @@ def revoke(key_id: str, organization: str | None, database: str | None, as_json:
     """Make the key KEY_ID stop working, at once."""
     with opened(database) as store:
         owner = organization_of(store, organization)
-        key = services.revoke(store, key_id, utc_now(), organization_number=owner.number if owner else None)
+        key = services.revoke(
+            store, key_id, utc_now(), by=whoever_runs_this(), organization_number=owner.number if owner else None
+        )
     if as_json:
         click.echo(json.dumps(_to_json(key), ensure_ascii=False))
         return

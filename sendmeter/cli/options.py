@@ -1,5 +1,7 @@
 """Options that several commands have, and the values that they take."""
 
+import getpass
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +41,14 @@ def opened(database: str | None) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def whoever_runs_this() -> str:
+    """Name who runs the command, for the audit log."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # nobody's user id, as some containers have
+        return f"cli:{os.getuid()}"
 
 
 def organization_of(store: Store, organization_id: str | None) -> Organization | None:

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 import click
 
-from sendmeter.cli.options import InstantType, UsdType, database_option, json_option, opened
+from sendmeter.cli.options import InstantType, UsdType, database_option, json_option, opened, whoever_runs_this
 from sendmeter.domain.caps import ENFORCEMENTS, Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.instants import instant_text
@@ -79,7 +79,9 @@ def create(
         raise click.BadParameter(f"{instant_text(starts_at)} is in the future.", param_hint="--starts-at")
     caps = Caps(messages=message_cap, budget_nano_usd=budget_cap, enforcement=enforcement)
     with opened(database) as store:
-        founded = services.create(store, name, Anchor(anchor_day, timezone), caps, utc_now(), starts_at=starts_at)
+        founded = services.create(
+            store, name, Anchor(anchor_day, timezone), caps, utc_now(), by=whoever_runs_this(), starts_at=starts_at
+        )
     organization = founded.organization
     if as_json:
         made = _to_json(organization) | {"accountId": founded.account_id, "apiKey": founded.token}
@@ -97,12 +99,12 @@ def create(
 def list_organizations(database: str | None, as_json: bool) -> None:
     """List all organizations, oldest first."""
     with opened(database) as store:
-        found = services.search(store)
+        found = services.everyone(store)
     if as_json:
         click.echo(json.dumps([_to_json(organization) for organization in found], ensure_ascii=False))
         return
     for organization in found:
-        anchor = organization.anchor
+        anchor = organization.schedule.anchor_at(utc_now())
         click.echo(f"{organization.organization_id}  day {anchor.day:>2} {anchor.time_zone:<20}  {organization.name}")
     if not found:
         click.echo('There are none yet. Make one with "sendmeter organizations create --name NAME".', err=True)
@@ -113,8 +115,8 @@ def _to_json(organization: Organization) -> dict[str, Any]:
     return {
         "organizationId": organization.organization_id,
         "name": organization.name,
-        "anchorDay": organization.anchor.day,
-        "timezone": organization.anchor.time_zone,
+        "anchorDay": organization.schedule.anchor_at(utc_now()).day,
+        "timezone": organization.schedule.anchor_at(utc_now()).time_zone,
         "startsAt": instant_text(organization.starts_at),
         "createdAt": instant_text(organization.created_at),
         "messageCap": caps.messages,

@@ -21,7 +21,7 @@ def verify(organization: str | None, database: str | None, as_json: bool) -> Non
     """
     with opened(database) as store:
         one = organization_of(store, organization)
-        checked = [one] if one else organizations.search(store)
+        checked = [one] if one else organizations.everyone(store)
         found: dict[str, list[str]] = {}
         with click.progressbar(checked, label="Adding up", file=sys.stderr) as bar:
             for each in bar:

@@ -2,13 +2,64 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from sendmeter.domain.channels import COSTED_CHANNELS
 from sendmeter.domain.instants import instant_text
-from sendmeter.domain.money import usd_text
-from sendmeter.domain.usage import Usage
+from sendmeter.domain.money import nano_usd, usd, usd_text
+from sendmeter.domain.usage import Counter, Usage
 
 ENFORCEMENTS = ("observe", "block", "lock")
 """`observe` never refuses; `block` refuses holds past a cap; `lock` refuses reading usage too once one is reached."""
+MESSAGE_CAP, BUDGET_CAP = "messageCap", "budgetCap"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one cap stands: what is used, and what is held. `cap` is its name in the contract, or its channel.
+
+    Of the budget cap, the amounts are nano-USD, and `held` includes what pending costs were estimated at.
+    """
+
+    cap: str
+    limit: int
+    used: int
+    held: int
+
+    @property
+    def remaining(self) -> int:
+        """What may still be held."""
+        return max(0, self.limit - self.used - self.held)
+
+    @property
+    def reached(self) -> str | None:
+        """Say that the cap is used up; None where it is not."""
+        if self.used < self.limit:
+            return None
+        return f"The {self.name} is reached, with {self._told(self.used)} used."
+
+    def refused(self, asked: int) -> str | None:
+        """Say that there is no room for what is asked; None where there is."""
+        if self.used + self.held + asked <= self.limit:
+            return None
+        told = f"{self._told(self.used)} used and {self._told(self.held)} held"
+        return f"The {self.name} has no room for {self._told(asked)} more, with {told}."
+
+    @property
+    def name(self) -> str:
+        """Name the cap in words."""
+        kinds = {MESSAGE_CAP: "message cap of {}", BUDGET_CAP: "budget cap of {}"}
+        return kinds.get(self.cap, f"cap of {{}} on {self.cap}").format(self._told(self.limit))
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the contract's `CapStanding`."""
+        amounts = {"limit": self.limit, "used": self.used, "held": self.held, "remaining": self.remaining}
+        if self.cap == BUDGET_CAP:
+            return {"cap": self.cap, **{name: usd(amount) for name, amount in amounts.items()}}
+        return {"cap": self.cap, **amounts}
+
+    def _told(self, amount: int) -> str:
+        return f"{usd_text(amount)} USD" if self.cap == BUDGET_CAP else str(amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +71,65 @@ class Caps:
     channels: Mapping[str, int] = field(default_factory=dict)
     enforcement: str = "block"
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Caps":
+        """Read the contract's `Limits`."""
+        return cls(
+            messages=value.get("messageCap"),
+            budget_nano_usd=nano_usd(value["budgetCap"]) if "budgetCap" in value else None,
+            channels=value.get("channelCaps", {}),
+            enforcement=value.get("enforcement", "block"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the contract's `Limits`: caps that there are not are left out."""
+        caps: dict[str, Any] = {
+            MESSAGE_CAP: self.messages,
+            BUDGET_CAP: None if self.budget_nano_usd is None else usd(self.budget_nano_usd),
+            "channelCaps": dict(self.channels) or None,
+        }
+        return {name: cap for name, cap in caps.items() if cap is not None} | {"enforcement": self.enforcement}
+
+    def standings(self, usage: Usage, held: Usage) -> list[Standing]:
+        """Tell how each cap stands; `held` is added up like usage."""
+        limits = {MESSAGE_CAP: self.messages, BUDGET_CAP: self.budget_nano_usd, **self.channels}
+        return [
+            Standing(cap, limit, _amount(cap, usage), _amount(cap, held))
+            for cap, limit in limits.items()
+            if limit is not None
+        ]
+
     def reached(self, usage: Usage) -> list[str]:
         """Say of each cap that is reached how much of it is used."""
-        said = []
-        if self.messages is not None and usage.messages >= self.messages:
-            said.append(f"The message cap of {self.messages} is reached, with {usage.messages} used.")
-        if self.budget_nano_usd is not None and usage.cost_nano_usd >= self.budget_nano_usd:
-            cap, used = usd_text(self.budget_nano_usd), usd_text(usage.cost_nano_usd)
-            said.append(f"The budget cap of {cap} USD is reached, with {used} USD used.")
-        for channel, cap_of_channel in self.channels.items():
-            quantity = usage.counters[channel].quantity
-            if quantity >= cap_of_channel:
-                said.append(f"The cap of {cap_of_channel} on {channel} is reached, with {quantity} used.")
-        return said
+        standings = self.standings(usage, held=Usage.of(usage.cycle, []))
+        return [said for standing in standings if (said := standing.reached)]
 
     def locked(self, usage: Usage) -> str | None:
         """Say why reading usage is refused; None where it is not."""
         if self.enforcement != "lock":
             return None
-        reached = self.reached(usage)
-        if not reached:
+        return _with_end_of_cycle(self.reached(usage), usage)
+
+    def refused(self, usage: Usage, held: Usage, asked: Counter) -> str | None:
+        """Say why what is asked may not be held; None where it may: it stays within every cap that it touches."""
+        if self.enforcement == "observe":
             return None
-        return " ".join([*reached, f"The cycle ends at {instant_text(usage.cycle.end)}."])
+        touched = {asked.channel, BUDGET_CAP if asked.channel in COSTED_CHANNELS else MESSAGE_CAP}
+        alone = Usage.of(usage.cycle, [asked])
+        said = [
+            refused
+            for standing in self.standings(usage, held)
+            if standing.cap in touched and (refused := standing.refused(_amount(standing.cap, alone)))
+        ]
+        return _with_end_of_cycle(said, usage)
+
+
+def _amount(cap: str, usage: Usage) -> int:
+    """Give what counts towards a cap: messages, nano-USD, or the quantity of one channel."""
+    if cap == MESSAGE_CAP:
+        return usage.messages
+    return usage.cost_nano_usd if cap == BUDGET_CAP else usage.counters[cap].quantity
+
+
+def _with_end_of_cycle(said: list[str], usage: Usage) -> str | None:
+    return " ".join([*said, f"The cycle ends at {instant_text(usage.cycle.end)}."]) if said else None

@@ -2,9 +2,14 @@
 
 A cycle starts at local midnight, in the organization's time zone, of its anchor day, or of the month's last day where
 the month is shorter. The anchor day itself is kept, so that the clamp never drifts: 31 January, 28 February, 31 March.
+
+A cycle that was written down never moves. So another anchor counts from the end of a cycle on, and the cycle that
+starts there is as near to a month as the new anchor allows (docs/decisions/0005). The same rule joins cycles where a
+time zone's own rules were changed after some had been written.
 """
 
 from calendar import monthrange
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -12,6 +17,9 @@ from zoneinfo import ZoneInfo
 
 CLOSES_AFTER = timedelta(hours=72)
 """How long after its end a cycle still takes events (design: domain rules, «Late»)."""
+SHORTEST = timedelta(days=15)
+"""No cycle that an anchor makes is shorter: across a change of anchor one lasts 15 to 46 days."""
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,9 @@ class Anchor:
 
     day: int
     time_zone: str
+
+    def __str__(self) -> str:
+        return f"day {self.day}, {self.time_zone}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,91 @@ class Cycle:
         return now >= self.end + CLOSES_AFTER
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Which anchor counts when: the first one, and later ones, each from the start of a cycle on."""
+
+    first: Anchor
+    changes: tuple[tuple[datetime, Anchor], ...] = ()
+
+    @property
+    def last(self) -> Anchor:
+        """The anchor that counts at last, now or from a later cycle on."""
+        return self.changes[-1][1] if self.changes else self.first
+
+    def anchor_at(self, instant: datetime) -> Anchor:
+        """Give the anchor that counts for a cycle that starts at an instant."""
+        counting = [anchor for starts_at, anchor in self.changes if starts_at <= instant]
+        return counting[-1] if counting else self.first
+
+    def after(self, instant: datetime) -> list[tuple[datetime, Anchor]]:
+        """List the changes that are still to come."""
+        return [change for change in self.changes if change[0] > instant]
+
+    def changed(self, anchor: Anchor, starts_at: datetime) -> "Schedule":
+        """Let another anchor count from the start of a cycle on; what was to count from there on is forgotten."""
+        earlier = Schedule(self.first, tuple(change for change in self.changes if change[0] < starts_at))
+        if earlier.anchor_at(starts_at) == anchor:
+            return earlier
+        return Schedule(self.first, (*earlier.changes, (starts_at, anchor)))
+
+    def cycle_at(self, instant: datetime, written: Sequence[Cycle] = ()) -> Cycle:
+        """Find the one cycle that an instant belongs to.
+
+        `written` are cycles that never move, in the order of time: the last that starts at or before the instant, if
+        there is one, and the first that starts after it are enough.
+        """
+        earlier = [cycle for cycle in written if cycle.start <= instant]
+        cycle = earlier[-1] if earlier else self._before_all_written(instant, written)
+        while cycle.end <= instant:
+            cycle = self._following(cycle.end, written)
+        return cycle
+
+    def cycles_between(self, start: datetime, end: datetime, written: Sequence[Cycle] = ()) -> Iterator[Cycle]:
+        """List the cycles that overlap a stretch of time; `written` as for `cycle_at`, and all within the stretch."""
+        starting = {cycle.start: cycle for cycle in written}
+        cycle = self.cycle_at(start, written)
+        while cycle.start < end:
+            yield cycle
+            cycle = starting.get(cycle.end) or self._following(cycle.end, written)
+
+    def reason(self, cycle: Cycle) -> str | None:
+        """Say why a cycle is not the one that its anchor makes alone; None where it is."""
+        for starts_at, anchor in self.changes:
+            if starts_at == cycle.start:
+                return f"The anchor changed from {self.anchor_at(starts_at - _MICROSECOND)} to {anchor}."
+        if cycle != cycle_containing(self.anchor_at(cycle.start), cycle.start):
+            return "It joins cycles that were written before the rules of the time zone changed."
+        return None
+
+    def _before_all_written(self, instant: datetime, written: Sequence[Cycle]) -> Cycle:
+        if self.changes:
+            instant = min(instant, self.changes[0][0] - _MICROSECOND)
+        cycle = cycle_containing(self.first, instant)
+        fixed = self._fixed_start_after(instant, written)
+        if fixed is not None and fixed - cycle.start < SHORTEST:
+            cycle = cycle_containing(self.first, cycle.start - _MICROSECOND)
+        return Cycle(cycle.start, _joined(cycle.end, fixed))
+
+    def _following(self, start: datetime, written: Sequence[Cycle]) -> Cycle:
+        """Give the cycle after another: to the first boundary of its anchor that makes it long enough."""
+        earliest = start + SHORTEST
+        regular = cycle_containing(self.anchor_at(start), earliest)
+        end = regular.start if regular.start == earliest else regular.end
+        return Cycle(start, _joined(end, self._fixed_start_after(start, written)))
+
+    def _fixed_start_after(self, instant: datetime, written: Sequence[Cycle]) -> datetime | None:
+        starts = [cycle.start for cycle in written] + [starts_at for starts_at, _ in self.changes]
+        return min((start for start in starts if start > instant), default=None)
+
+
+def _joined(end: datetime, fixed: datetime | None) -> datetime:
+    """End a cycle where the one that is fixed starts, if that is before its own end or soon after."""
+    return fixed if fixed is not None and fixed < end + SHORTEST else end
+
+
 def cycle_containing(anchor: Anchor, instant: datetime) -> Cycle:
-    """Find the one cycle that an instant belongs to."""
+    """Find the cycle of an anchor, alone, that an instant belongs to."""
     local = instant.astimezone(ZoneInfo(anchor.time_zone))
     month = local.year * 12 + local.month - 1
     # The month's own boundary lies at most a month off, in either direction, where the zone shifts it.

@@ -9,6 +9,7 @@ from sendmeter.domain.channels import COSTED_CHANNELS
 from sendmeter.domain.cycles import Cycle
 from sendmeter.domain.instants import instant_text, read_instant
 from sendmeter.domain.money import nano_usd
+from sendmeter.domain.usage import Counter
 
 MOST_AHEAD = timedelta(minutes=5)
 MOST_BEHIND = timedelta(days=400)
@@ -21,7 +22,8 @@ class UsageEvent:
     """One thing that was sent. Known by `source` and `event_id`, for ever.
 
     `cost_nano_usd` is None where it does not apply (messages) or is not known yet; `occurred_at` is None where the
-    sender leaves it to the server's clock.
+    sender leaves it to the server's clock. `estimated_cost_nano_usd` is what its hold was placed with, if it had one:
+    it stands in for the cost, towards the budget cap, until that is known.
     """
 
     source: str
@@ -33,6 +35,7 @@ class UsageEvent:
     provider_message_id: str | None
     occurred_at: datetime | None
     metadata: Mapping[str, str]
+    estimated_cost_nano_usd: int | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,19 +47,26 @@ class UsageEvent:
         """Whether the event has a cost that is not known yet."""
         return self.cost_nano_usd is None and self.channel in COSTED_CHANNELS
 
+    @property
+    def counter(self) -> Counter:
+        """What the event adds to its counters."""
+        estimated = (self.estimated_cost_nano_usd or 0) if self.pending else 0
+        return Counter(self.channel, self.quantity, self.cost_nano_usd or 0, int(self.pending), estimated)
+
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "UsageEvent":
+    def from_json(cls, value: Mapping[str, Any], *, estimated_cost_nano_usd: int | None = None) -> "UsageEvent":
         """Read the contract's `UsageEvent`, which the contract's schema has accepted."""
         return cls(
             source=value.get("source", DEFAULT_SOURCE),
             event_id=value["id"],
             channel=value["channel"],
-            quantity=int(value.get("quantity", 1)),
+            quantity=value.get("quantity", 1),
             cost_nano_usd=nano_usd(value["cost"]) if "cost" in value else None,
             provider=value.get("provider"),
             provider_message_id=value.get("providerMessageId"),
             occurred_at=read_instant(value["occurredAt"]) if "occurredAt" in value else None,
             metadata=value.get("metadata", {}),
+            estimated_cost_nano_usd=estimated_cost_nano_usd,
         )
 
     @classmethod
@@ -80,25 +90,33 @@ class UsageEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Booking:
-    """An event with its place in the books.
+class Place:
+    """A place in the books: `booked_at` lies in the cycle and on the day that count what stands there."""
 
-    `booked_at` lies in the cycle and on the day that count the event: when it occurred or, where that cycle is closed,
-    when it was recorded.
-    """
-
-    event: UsageEvent
-    occurred_at: datetime
     booked_at: datetime
     cycle: Cycle
     late: bool
 
 
-def refused_time(occurred_at: datetime, *, starts_at: datetime, now: datetime) -> str | None:
-    """Say why an event of that time is not recorded; None where it is."""
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """An event with its place in the books."""
+
+    event: UsageEvent
+    occurred_at: datetime
+    place: Place
+
+
+def place_of(instant: datetime, own: Cycle, running: Cycle, now: datetime) -> Place:
+    """Find the place of what belongs to an instant: in its own cycle or, if that is closed, now in the running one."""
+    return Place(now, running, late=True) if own.closed(now) else Place(instant, own, late=False)
+
+
+def refused_time(occurred_at: datetime, *, starts_at: datetime, now: datetime, backfill: bool = False) -> str | None:
+    """Say why an event of that time is not recorded; None where it is. A backfill may be as old as the organization."""
     if occurred_at > now + MOST_AHEAD:
         return f"is more than 5 minutes ahead of the server's clock, {instant_text(now)}"
-    if occurred_at < now - MOST_BEHIND:
+    if occurred_at < now - MOST_BEHIND and not backfill:
         return "is more than 400 days ago"
     if occurred_at < starts_at:
         return f"is before the organization's start, {instant_text(starts_at)}"

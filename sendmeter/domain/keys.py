@@ -9,6 +9,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from sendmeter.domain.instants import instant_text
 
 SCOPES = ("events:write", "events:read", "holds:write", "limits:write", "keys:write", "providers:write", "operator")
 PREFIX = "sendmeter_sk_"
@@ -37,6 +40,18 @@ class Key:
         if self.expires_at is not None and self.expires_at <= now:
             return "The API key has expired."
         return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the contract's `Key`: times that there are not are left out."""
+        times = {"expiresAt": self.expires_at, "revokedAt": self.revoked_at}
+        return {
+            "keyId": self.key_id,
+            "accountId": self.account_id,
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "createdAt": instant_text(self.created_at),
+            **{name: instant_text(instant) for name, instant in times.items() if instant is not None},
+        }
 
 
 def token_of(organization_number: int, secret: bytes) -> str:

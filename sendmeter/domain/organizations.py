@@ -1,27 +1,60 @@
 """Organizations: whom usage is counted for."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import available_timezones
 
 from sendmeter.domain.caps import Caps
-from sendmeter.domain.cycles import Anchor
+from sendmeter.domain.cycles import Anchor, Schedule
+from sendmeter.domain.instants import instant_text
+
+EARLIEST_START = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Organization:
     """An organization: `number` is what the store knows it by, `organization_id` what everybody else does.
 
-    Nothing that was sent before `starts_at` is counted.
+    Nothing that was sent before `starts_at` is counted. `cursor_key` is a secret of the server's own: it signs the
+    organization's cursors, and is shown to nobody.
     """
 
     number: int
     organization_id: str
     name: str
-    anchor: Anchor
+    schedule: Schedule
     starts_at: datetime
     created_at: datetime
     caps: Caps
+    cursor_key: bytes
+
+    def to_json(self, now: datetime) -> dict[str, Any]:
+        """Write the contract's `Organization`, with the anchor that counts now and the one that is to count next."""
+        anchor = self.schedule.anchor_at(now)
+        following = [{**_anchor_to_json(each), "startsAt": instant_text(at)} for at, each in self.schedule.after(now)]
+        return {
+            "organizationId": self.organization_id,
+            "name": self.name,
+            **_anchor_to_json(anchor),
+            **({"nextAnchor": following[0]} if following else {}),
+            "startsAt": instant_text(self.starts_at),
+            "createdAt": instant_text(self.created_at),
+            "limits": self.caps.to_json(),
+        }
+
+
+def refused_start(starts_at: datetime, now: datetime) -> str | None:
+    """Say why an organization cannot start then; None where it can."""
+    if starts_at > now:
+        return f"{instant_text(starts_at)} is in the future"
+    if starts_at < EARLIEST_START:
+        return f"{instant_text(starts_at)} is before {instant_text(EARLIEST_START)}"
+    return None
+
+
+def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
+    return {"anchorDay": anchor.day, "timezone": anchor.time_zone}
 
 
 def is_time_zone(name: str) -> bool:

@@ -1,6 +1,6 @@
-"""What an organization used in a cycle: counters added up."""
+"""What an organization used in a cycle or another period: counters added up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,25 +14,41 @@ type_json = dict[str, int | str | Decimal | dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What one channel adds up to: messages, known cost, and events whose cost is still pending."""
+    """What one channel adds up to.
+
+    Messages, known cost, events whose cost is still pending, and what their holds had estimated those costs at.
+    """
 
     channel: str
     quantity: int
     cost_nano_usd: int
     pending: int
+    estimated_nano_usd: int = 0
+
+    def __add__(self, other: "Counter") -> "Counter":
+        return Counter(
+            self.channel,
+            self.quantity + other.quantity,
+            self.cost_nano_usd + other.cost_nano_usd,
+            self.pending + other.pending,
+            self.estimated_nano_usd + other.estimated_nano_usd,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an organization used in one cycle, by channel."""
+    """What an organization used in one cycle, by channel; periods of other kinds are cycles here, too."""
 
     cycle: Cycle
-    counters: dict[str, Counter]
+    counters: Mapping[str, Counter]
 
     @classmethod
     def of(cls, cycle: Cycle, counters: Iterable[Counter]) -> "Usage":
-        """Complete the counters: all seven channels are there, those without traffic with nothing."""
-        found = {counter.channel: counter for counter in counters}
+        """Add counters up: all seven channels are there, those without traffic with nothing."""
+        found: dict[str, Counter] = {}
+        for counter in counters:
+            known = found.get(counter.channel)
+            found[counter.channel] = known + counter if known else counter
         return cls(cycle, {name: found.get(name) or Counter(name, 0, 0, 0) for name in CHANNELS})
 
     @property
@@ -50,8 +66,8 @@ class Usage:
         """Events whose cost is not known yet."""
         return sum(counter.pending for counter in self.counters.values())
 
-    def to_json(self) -> type_json:
-        """Write the contract's `OrganizationUsage`."""
+    def amounts_to_json(self) -> type_json:
+        """Write what the contract's `OrganizationUsage` and `UsagePeriod` have in common."""
         return {
             "messageUsage": self.messages,
             "budgetUsage": usd(self.cost_nano_usd),
@@ -59,6 +75,12 @@ class Usage:
             "costCall": usd(self.counters["CALL"].cost_nano_usd),
             "channelUsages": {channel: counter.quantity for channel, counter in self.counters.items()},
             "pendingCosts": self.pending,
+        }
+
+    def to_json(self) -> type_json:
+        """Write the contract's `OrganizationUsage`."""
+        return {
+            **self.amounts_to_json(),
             "billingCycleStart": instant_text(self.cycle.start),
             "billingCycleEnd": instant_text(self.cycle.end),
         }

@@ -1,14 +1,21 @@
-"""Recording events: exactly once, together with their counters."""
+"""Events: recorded exactly once, together with their counters; found again with their corrections."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sendmeter.domain.events import Booking, UsageEvent, as_sent, refused_time
+from sendmeter.domain.channels import CHANNELS
+from sendmeter.domain.cursors import Page, page_of
+from sendmeter.domain.events import Booking, Place, UsageEvent, as_sent, place_of, refused_time
+from sendmeter.domain.instants import instant_text
+from sendmeter.domain.ledger import Entry
 from sendmeter.domain.organizations import Organization
 from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound
-from sendmeter.services.cycles import cycle_at
-from sendmeter.store import Store, cycles, events, organizations, usage
+from sendmeter.services import audit
+from sendmeter.services.cycles import cycle_at, written_at
+from sendmeter.services.paging import start_of
+from sendmeter.store import Store, corrections, events, organizations, usage
 
 Key = tuple[str, str]
 Batch = Sequence[tuple[str, UsageEvent]]
@@ -17,9 +24,9 @@ Batch = Sequence[tuple[str, UsageEvent]]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a batch: id and outcome (`accepted`, `late` or `duplicate`) of each event, in its order."""
+    """What became of a batch: key and outcome (`accepted`, `late` or `duplicate`) of each event, in its order."""
 
-    outcomes: tuple[tuple[str, str], ...]
+    outcomes: tuple[tuple[Key, str], ...]
 
     @property
     def accepted(self) -> int:
@@ -37,53 +44,136 @@ class Recorded:
         return sum(outcome == "late" for _, outcome in self.outcomes)
 
 
-def record(store: Store, organization_number: int, batch: Batch, now: datetime) -> Recorded:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which events are looked for: of one channel or all, that occurred within `[start, end)`; None means no bound."""
+
+    channel: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def record(
+    store: Store, organization_number: int, batch: Batch, now: datetime, *, backfilled_by: str | None = None
+) -> Recorded:
     """Record a batch of events with their counters in one transaction: all of them or none.
 
-    Raises InvalidRequest where an event's time is refused or a counter cannot hold it, and Conflict where an id is
-    known with other content; both point at each such event.
+    With `backfilled_by`, the name of an operator, each event is booked where it belongs, into closed cycles too,
+    however old it is; the audit log tells. Raises InvalidRequest where an event's time is refused or a counter cannot
+    hold it, and Conflict where an id is known with other content; both point at each such event.
     """
-    return store.write(lambda: _record(store, organization_number, batch, now))
+
+    def work() -> Recorded:
+        organization = organizations.by_number(store, organization_number)
+        return add(store, organization, batch, now, backfilled_by=backfilled_by)
+
+    return store.write(work)
 
 
-def _record(store: Store, organization_number: int, batch: Batch, now: datetime) -> Recorded:
-    organization = organizations.by_number(store, organization_number)
-    if organization is None:
-        raise NotFound("There is no such organization (any more).")
+def add(
+    store: Store, organization: Organization, batch: Batch, now: datetime, *, backfilled_by: str | None = None
+) -> Recorded:
+    """Record a batch within a transaction that is under way."""
+    backfill = backfilled_by is not None
     first = {event.key: event for _, event in reversed(batch)}
-    refused = _refused(organization, first.values(), now)
-    bookings = _book(store, organization, [first[key] for key in first.keys() - refused.keys()], now)
-    added = events.insert(store, organization_number, bookings, now)
-    _check(store, organization_number, batch, first, added, refused)
-    _count(store, organization, [booking for booking in bookings if booking.event.key in added])
+    refused = _refused(organization, first.values(), now, backfill=backfill)
+    possible = [first[key] for key in first.keys() - refused.keys()]
+    bookings = _book(store, organization, possible, now, backfill=backfill)
+    added = events.insert(store, organization.number, bookings, now)
+    _check(store, organization.number, batch, first, added, refused)
+    new = [booking for booking in bookings if booking.event.key in added]
+    events.insert_pending(store, organization.number, new)
+    if new:
+        usage.add(store, organization.number, [(booking.place, booking.event.counter) for booking in new])
+    if new and backfilled_by is not None:
+        audit.add(store, organization.number, "events.backfilled", _told(new), by=backfilled_by, now=now)
     return Recorded(_outcomes(batch, {booking.event.key: booking for booking in bookings}, added))
 
 
-def _refused(organization: Organization, found: Collection[UsageEvent], now: datetime) -> dict[Key, str]:
-    """Say which events are of a time that is not recorded; they may still have been recorded when it was."""
+def search(store: Store, organization_number: int, wanted: Search, cursor: str | None, limit: int) -> Page[Entry]:
+    """List recorded events page by page, newest first by when they occurred. What is recorded meanwhile moves nothing.
+
+    Raises InvalidRequest where the cursor is none of this listing's.
+    """
+    listing = ("events.search", wanted.channel, wanted.start, wanted.end)
+
+    def work() -> Page[Entry]:
+        organization = organizations.by_number(store, organization_number)
+        position = start_of(organization, listing, cursor)
+        found = events.newest(
+            store,
+            organization_number,
+            CHANNELS if wanted.channel is None else (wanted.channel,),
+            start=wanted.start,
+            end=wanted.end,
+            before=position,
+            limit=limit + 1,
+        )
+        page = page_of(organization.cursor_key, listing, found, limit, events.position)
+        return replace(page, items=_corrected(store, organization_number, page.items))
+
+    return store.snapshot(work)
+
+
+def get(store: Store, organization_number: int, key: Key) -> Entry:
+    """Find an event by source and id, with its corrections.
+
+    Raises NotFound where there is none.
+    """
+    return store.snapshot(lambda: entry_of(store, organization_number, key))
+
+
+def entry_of(store: Store, organization_number: int, key: Key) -> Entry:
+    """Find an event within a unit of work that is under way.
+
+    Raises NotFound where there is none.
+    """
+    found = events.by_keys(store, organization_number, [key])
+    if key not in found:
+        source, event_id = key
+        raise NotFound(
+            f"There is no event {event_id!r} of source {source!r}.",
+            fix="Name an event that was recorded with a key of this organization, and its source if that is not 'api'.",
+        )
+    return _corrected(store, organization_number, [found[key]])[0]
+
+
+def _corrected(store: Store, organization_number: int, entries: list[Entry]) -> list[Entry]:
+    """Give entries with their corrections."""
+    found = corrections.by_keys(store, organization_number, [entry.event.key for entry in entries])
+    return [replace(entry, corrections=tuple(found.get(entry.event.key, ()))) for entry in entries]
+
+
+def _refused(
+    organization: Organization, found: Collection[UsageEvent], now: datetime, *, backfill: bool
+) -> dict[Key, str]:
+    """Say why events are of a refused time; they may still have been recorded when it was."""
     said = {}
     for event in found:
-        reason = refused_time(event.occurred_at or now, starts_at=organization.starts_at, now=now)
+        occurred_at = event.occurred_at or now
+        reason = refused_time(occurred_at, starts_at=organization.starts_at, now=now, backfill=backfill)
         if reason:
             said[event.key] = reason
     return said
 
 
-def _book(store: Store, organization: Organization, found: Collection[UsageEvent], now: datetime) -> list[Booking]:
-    """Find each event's place in the books."""
-    running = cycle_at(store, organization, now)
+def _book(
+    store: Store, organization: Organization, found: Collection[UsageEvent], now: datetime, *, backfill: bool
+) -> list[Booking]:
+    """Find each event's place in the books, and write down the cycles that count them."""
+    running = written_at(store, organization, now)
     known = [running]
     bookings = []
     for event in found:
         occurred_at = event.occurred_at or now
-        cycle = next((cycle for cycle in known if occurred_at in cycle), None)
-        if cycle is None:
-            cycle = cycle_at(store, organization, occurred_at)
-            known.append(cycle)
-        if cycle.closed(now):
-            bookings.append(Booking(event, occurred_at, booked_at=now, cycle=running, late=True))
-        else:
-            bookings.append(Booking(event, occurred_at, booked_at=occurred_at, cycle=cycle, late=False))
+        own = next((cycle for cycle in known if occurred_at in cycle), None)
+        if own is None:
+            own = cycle_at(store, organization, occurred_at)
+            if backfill or not own.closed(now):
+                own = written_at(store, organization, occurred_at)
+            known.append(own)
+        place = Place(occurred_at, own, late=False) if backfill else place_of(occurred_at, own, running, now)
+        bookings.append(Booking(event, occurred_at, place))
     return bookings
 
 
@@ -103,8 +193,8 @@ def _check(
         if event.key in added and event is first[event.key]:
             continue
         if event.key in known:
-            stored, recorded_at = known[event.key]
-            differences = as_sent(stored, event, recorded_at).differences(event)
+            entry = known[event.key]
+            differences = as_sent(entry.event, event, entry.recorded_at).differences(event)
         elif event.key in refused:
             times.append(Fault(pointer, f"occurredAt {refused[event.key]}"))
             continue
@@ -125,24 +215,20 @@ def _check(
         )
 
 
-def _count(store: Store, organization: Organization, bookings: Sequence[Booking]) -> None:
-    """Add newly recorded events to the books: cycles, counters, and costs that are still to come."""
-    if not bookings:
-        return
-    for cycle in sorted({booking.cycle for booking in bookings}, key=lambda cycle: cycle.start):
-        cycles.insert(store, organization.number, cycle, organization.anchor)
-    events.insert_pending(store, organization.number, bookings)
-    usage.add(store, organization.number, bookings)
+def _told(bookings: Sequence[Booking]) -> dict[str, Any]:
+    """Tell of a backfill how much it recorded, and into which cycles."""
+    starts = sorted({booking.place.cycle.start for booking in bookings})
+    return {"events": len(bookings), "billingCycles": [instant_text(start) for start in starts]}
 
 
-def _outcomes(batch: Batch, bookings: dict[Key, Booking], added: set[Key]) -> tuple[tuple[str, str], ...]:
+def _outcomes(batch: Batch, bookings: dict[Key, Booking], added: set[Key]) -> tuple[tuple[Key, str], ...]:
     """Tell what became of each event; of several with one key the first was recorded, if any was."""
     outcomes = []
     waiting = set(added)
     for _, event in batch:
         if event.key in waiting:
             waiting.remove(event.key)
-            outcomes.append((event.event_id, "late" if bookings[event.key].late else "accepted"))
+            outcomes.append((event.key, "late" if bookings[event.key].place.late else "accepted"))
         else:
-            outcomes.append((event.event_id, "duplicate"))
+            outcomes.append((event.key, "duplicate"))
     return tuple(outcomes)

@@ -5,10 +5,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from sendmeter.domain.cursors import Page, page_of
 from sendmeter.domain.ids import new_id
 from sendmeter.domain.keys import SECRET_BYTES, Key, hash_of, read_token, token_of
-from sendmeter.errors import NotFound, Unauthorized
+from sendmeter.errors import Fault, Forbidden, InvalidRequest, NotFound, Unauthorized
+from sendmeter.services import audit
+from sendmeter.services.paging import start_of
 from sendmeter.store import Store, keys, organizations
 
 
@@ -27,15 +31,36 @@ def create(
     scopes: Sequence[str],
     now: datetime,
     *,
+    by: str,
+    account_id: str | None = None,
     expires_at: datetime | None = None,
 ) -> Created:
-    """Make a key for the organization's first account."""
+    """Make a key for an account of the organization, by default the first."""
 
     def work() -> Created:
-        account_id = organizations.first_account(store, organization_number)
-        return add(store, organization_number, account_id, name, scopes, now, expires_at=expires_at)
+        holder = account_id or organizations.first_account(store, organization_number)
+        return add(store, organization_number, holder, name, scopes, now, by=by, expires_at=expires_at)
 
     return store.write(work)
+
+
+def grant(
+    store: Store, caller: Key, name: str, scopes: Sequence[str], now: datetime, *, expires_at: datetime | None = None
+) -> Created:
+    """Make a key for the account of another key, which cannot give more than it has.
+
+    Raises Forbidden where a scope is not the caller's own, and InvalidRequest where the key would have expired.
+    """
+    lacking = [scope for scope in scopes if scope not in caller.scopes]
+    if lacking:
+        raise Forbidden(
+            f"A key gives at most its own scopes; this key lacks {', '.join(lacking)}.",
+            fix='Use a key that has them, or "sendmeter keys create" on the command line.',
+        )
+    if expires_at is not None and expires_at <= now:
+        raise InvalidRequest.of([Fault("/expiresAt", "is past")])
+    number, account_id = caller.organization_number, caller.account_id
+    return create(store, number, name, scopes, now, by=caller.key_id, account_id=account_id, expires_at=expires_at)
 
 
 def add(
@@ -46,6 +71,7 @@ def add(
     scopes: Sequence[str],
     now: datetime,
     *,
+    by: str,
     expires_at: datetime | None = None,
 ) -> Created:
     """Make a key within a transaction that is under way."""
@@ -61,27 +87,47 @@ def add(
         revoked_at=None,
     )
     keys.insert(store, key, hash_of(token))
+    audit.add(store, organization_number, "key.created", _told(key), by=by, now=now)
     return Created(key, token)
 
 
-def search(store: Store, organization_number: int | None = None) -> list[Key]:
+def everyone(store: Store, organization_number: int | None = None) -> list[Key]:
     """List the keys of an organization, or of all, oldest first."""
     return store.read(lambda: keys.search(store, organization_number))
 
 
-def revoke(store: Store, key_id: str, now: datetime, *, organization_number: int | None = None) -> Key:
+def search(store: Store, organization_number: int, cursor: str | None, limit: int) -> Page[Key]:
+    """List the keys of an organization page by page, oldest first.
+
+    Raises InvalidRequest where the cursor is none of the organization's.
+    """
+    listing = ("keys.search",)
+
+    def work() -> Page[Key]:
+        organization = organizations.by_number(store, organization_number)
+        start = start_of(organization, listing, cursor)
+        found = keys.search(store, organization_number, after=str(start[0]) if start else "", limit=limit + 1)
+        return page_of(organization.cursor_key, listing, found, limit, lambda key: [key.key_id])
+
+    return store.read(work)
+
+
+def revoke(store: Store, key_id: str, now: datetime, *, by: str, organization_number: int | None = None) -> Key:
     """Make a key stop working; done twice it is done once.
 
     Raises NotFound where there is no such key.
     """
 
     def work() -> Key:
-        found = [key for key in keys.search(store, organization_number) if key.key_id == key_id]
-        if not found:
+        if organization_number is None:
+            key = next((key for key in keys.search(store) if key.key_id == key_id), None)
+        else:
+            key = keys.by_id(store, organization_number, key_id)
+        if key is None:
             raise NotFound(f"There is no key {key_id!r}.", fix='List the keys with "sendmeter keys list".')
-        key = found[0]
         if keys.revoke(store, key.organization_number, key_id, now):
             key = replace(key, revoked_at=now)
+            audit.add(store, key.organization_number, "key.revoked", _told(key), by=by, now=now)
         return key
 
     return store.write(work)
@@ -106,3 +152,7 @@ def caller_of(store: Store, token: str, now: datetime) -> Key:
     if refused := key.refused(now):
         raise Unauthorized(refused, fix='Use another key; "sendmeter keys create" makes one.')
     return key
+
+
+def _told(key: Key) -> dict[str, Any]:
+    return {"keyId": key.key_id, "name": key.name, "scopes": list(key.scopes)}

@@ -1,12 +1,49 @@
-"""Reading usage."""
+"""Reading usage: of the running cycle, and of the periods before it."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from sendmeter.domain.instants import instant_text
-from sendmeter.domain.usage import Usage
-from sendmeter.errors import NotFound, ProviderFailed, UsageLimitExceeded
-from sendmeter.services.cycles import cycle_at
+from sendmeter.domain.cycles import Cycle
+from sendmeter.domain.instants import instant_text, microseconds, utc_day
+from sendmeter.domain.organizations import Organization
+from sendmeter.domain.periods import days, midnight, months
+from sendmeter.domain.usage import Counter, Usage
+from sendmeter.errors import ProviderFailed, UsageLimitExceeded
+from sendmeter.services.cycles import cycle_at, cycles_between
 from sendmeter.store import Store, organizations, providers, usage
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """How sure costs must be: `known` alone will do, or none may be owed by a provider failing before an instant."""
+
+    known: bool
+    failing_before: datetime
+
+    @classmethod
+    def asked(cls, *, known: bool, grace_seconds: int, now: datetime) -> "Costs":
+        """Give a provider a grace time before its failure makes an answer wrong."""
+        return cls(known, now - timedelta(seconds=grace_seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What was used in one period of a history, and what the period goes by: its month, or its first day."""
+
+    name: str
+    usage: Usage
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the contract's `UsagePeriod`."""
+        return {
+            "yearMonth": self.name,
+            "periodStart": instant_text(self.usage.cycle.start),
+            "periodEnd": instant_text(self.usage.cycle.end),
+            **self.usage.amounts_to_json(),
+        }
 
 
 def get(store: Store, organization_number: int, now: datetime, *, known_costs: bool, grace_seconds: int) -> Usage:
@@ -15,24 +52,94 @@ def get(store: Store, organization_number: int, now: datetime, *, known_costs: b
     Raises UsageLimitExceeded where a cap is reached and the organization is locked by it, and ProviderFailed where a
     provider has failed for longer than the grace time and owes costs of the cycle, unless known costs are asked for.
     """
+    costs = Costs.asked(known=known_costs, grace_seconds=grace_seconds, now=now)
 
     def work() -> Usage:
         organization = organizations.by_number(store, organization_number)
-        if organization is None:
-            raise NotFound("There is no such organization (any more).")
-        cycle = cycle_at(store, organization, now)
-        found = Usage.of(cycle, usage.of_cycle(store, organization_number, cycle))
-        if locked := organization.caps.locked(found):
-            raise UsageLimitExceeded(locked)
-        if found.pending and not known_costs:
-            _refuse_where_owed(store, organization_number, found, now - timedelta(seconds=grace_seconds))
+        found = _running(store, organization, now)
+        _refuse_where_locked(organization, found)
+        _refuse_where_owed(store, organization_number, [found], found.cycle, found.cycle, costs)
         return found
 
     return store.read(work)
 
 
-def _refuse_where_owed(store: Store, organization_number: int, found: Usage, failing_before: datetime) -> None:
-    owed = providers.owing(store, organization_number, found.cycle, failing_before)
+def history(
+    store: Store, organization_number: int, first: date, last: date, grouping: str, now: datetime, costs: Costs
+) -> list[Period]:
+    """Give an organization's usage by period, oldest first, from counters alone, for all that overlap some UTC days.
+
+    `grouping` is `calendar` (UTC months), `billing` (cycles) or `day` (UTC days). Empty periods are there, and each is
+    whole, even where it overlaps the days in part. What was late is counted when it was booked. Raises as `get` does.
+    """
+
+    def work() -> list[Period]:
+        organization = organizations.by_number(store, organization_number)
+        _refuse_where_locked(organization, _running(store, organization, now))
+        periods = _by_cycle if grouping == "billing" else _by_day
+        found = periods(store, organization, first, last, grouping)
+        used = [period.usage for period in found]
+        start, end = used[0].cycle.start, used[-1].cycle.end
+        cycles = list(cycles_between(store, organization, start, end))
+        _refuse_where_owed(store, organization_number, used, cycles[0], cycles[-1], costs)
+        return found
+
+    return store.snapshot(work)
+
+
+def _running(store: Store, organization: Organization, now: datetime) -> Usage:
+    cycle = cycle_at(store, organization, now)
+    return Usage.of(cycle, usage.of_cycle(store, organization.number, cycle))
+
+
+def _by_cycle(store: Store, organization: Organization, first: date, last: date, _grouping: str) -> list[Period]:
+    cycles = list(cycles_between(store, organization, midnight(first), midnight(last + timedelta(days=1))))
+    counted: dict[int, list[Counter]] = {}
+    for start, counter in usage.of_cycles(store, organization.number, cycles[0], cycles[-1]):
+        counted.setdefault(start, []).append(counter)
+    return [
+        Period(_first_day(organization, cycle), Usage.of(cycle, counted.get(microseconds(cycle.start), [])))
+        for cycle in cycles
+    ]
+
+
+def _by_day(store: Store, organization: Organization, first: date, last: date, grouping: str) -> list[Period]:
+    periods = list((days if grouping == "day" else months)(first, last))
+    counted: dict[int, list[Counter]] = {}
+    first_day, last_day = utc_day(periods[0].start), utc_day(periods[-1].end) - 1
+    for day, counter in usage.of_days(store, organization.number, first_day, last_day):
+        counted.setdefault(day, []).append(counter)
+    name = "%Y-%m-%d" if grouping == "day" else "%Y-%m"
+    return [
+        Period(
+            period.start.strftime(name),
+            Usage.of(
+                period,
+                [each for day in range(utc_day(period.start), utc_day(period.end)) for each in counted.get(day, [])],
+            ),
+        )
+        for period in periods
+    ]
+
+
+def _first_day(organization: Organization, cycle: Cycle) -> str:
+    """Name a cycle by its first day, as the organization's calendar shows it."""
+    zone = ZoneInfo(organization.schedule.anchor_at(cycle.start).time_zone)
+    return cycle.start.astimezone(zone).date().isoformat()
+
+
+def _refuse_where_locked(organization: Organization, running: Usage) -> None:
+    if locked := organization.caps.locked(running):
+        raise UsageLimitExceeded(locked)
+
+
+def _refuse_where_owed(
+    store: Store, organization_number: int, found: Iterable[Usage], first: Cycle, last: Cycle, costs: Costs
+) -> None:
+    """Refuse sums that lack costs, where a provider that has been failing for too long owes costs of their cycles."""
+    if costs.known or not any(each.pending for each in found):
+        return
+    owed = providers.owing(store, organization_number, first, last, costs.failing_before)
     if owed is not None:
         provider, since, code = owed
         raise ProviderFailed(

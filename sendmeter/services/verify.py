@@ -8,7 +8,7 @@ from sendmeter.domain.money import usd_text
 from sendmeter.domain.organizations import Organization
 from sendmeter.store import Store, ledger
 
-Amounts = tuple[int, int, int]
+Amounts = tuple[int, int, int, int]
 
 
 def differences(store: Store, organization: Organization) -> list[str]:
@@ -23,6 +23,14 @@ def differences(store: Store, organization: Organization) -> list[str]:
                 f"event {event_id} of source {source} is booked into a cycle that does not contain it"
                 for source, event_id in ledger.misplaced(store, number)
             ),
+            *(
+                f"the cycle that starts at {instant_text(instant_of(start))} begins before an earlier one ends"
+                for start in ledger.overlapping(store, number)
+            ),
+            *(
+                f"event {event_id} of source {source} is listed as pending and is not, or is and is not listed"
+                for source, event_id in ledger.pending_differences(store, number)
+            ),
         ]
 
     # One transaction, so that what is recorded meanwhile is in both sums or in neither.
@@ -30,7 +38,7 @@ def differences(store: Store, organization: Organization) -> list[str]:
 
 
 def _compare(kind: str, counted: ledger.Sums, summed: ledger.Sums) -> Iterator[str]:
-    nothing = (0, 0, 0)
+    nothing = (0, 0, 0, 0)
     for period, channel in sorted(counted.keys() | summed.keys()):
         has, should = counted.get((period, channel), nothing), summed.get((period, channel), nothing)
         if has != should:
@@ -40,5 +48,6 @@ def _compare(kind: str, counted: ledger.Sums, summed: ledger.Sums) -> Iterator[s
 
 
 def _text(amounts: Amounts) -> str:
-    quantity, cost, pending = amounts
-    return f"{quantity} for {usd_text(cost)} USD with {pending} pending"
+    quantity, cost, pending, estimated = amounts
+    told = f" (estimated at {usd_text(estimated)} USD)" if estimated else ""
+    return f"{quantity} for {usd_text(cost)} USD with {pending} pending{told}"

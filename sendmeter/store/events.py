@@ -4,21 +4,38 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
-from sendmeter.domain.events import Booking, UsageEvent
+from sendmeter.domain.cursors import Position
+from sendmeter.domain.cycles import Cycle
+from sendmeter.domain.events import Booking, Place, UsageEvent
 from sendmeter.domain.instants import instant_of, microseconds
+from sendmeter.domain.ledger import Entry
 from sendmeter.store.database import Store
 
 _COLUMNS = (
     "organization_id, source, event_id, channel, quantity, cost_nano_usd, provider, provider_message_id,"
-    " occurred_at, recorded_at, cycle_starts_at, late, metadata"
+    " occurred_at, recorded_at, cycle_starts_at, late, metadata, estimated_cost_nano_usd"
 )
 _INSERT_PENDING = """
 INSERT INTO pending_costs (organization_id, source, event_id, cycle_starts_at, provider, provider_message_id) VALUES
 """
-_BY_KEYS = """
-SELECT source, event_id, channel, quantity, cost_nano_usd, provider, provider_message_id, occurred_at, recorded_at,
-metadata FROM events WHERE organization_id = ? AND (source, event_id) IN (VALUES {keys})
+_DELETE_PENDING = "DELETE FROM pending_costs WHERE organization_id = ? AND source = ? AND event_id = ?"
+_ENTRY = (
+    "events.source, event_id, channel, quantity, cost_nano_usd, provider, provider_message_id, occurred_at,"
+    " recorded_at, late, metadata, estimated_cost_nano_usd, starts_at, ends_at"
+)
+_FROM = """
+FROM events JOIN cycles ON cycles.organization_id = events.organization_id
+AND cycles.starts_at = events.cycle_starts_at
+"""
+_BY_KEYS = f"SELECT {_ENTRY} {_FROM} WHERE events.organization_id = ? AND (source, event_id) IN (VALUES {{keys}})"
+# One part for each channel, each read off its end of one index; the rows of a page are few, whatever was recorded.
+_NEWEST = f"""
+SELECT * FROM (
+    SELECT {_ENTRY} {_FROM} WHERE events.organization_id = ? AND channel = ? AND {{conditions}}
+    ORDER BY occurred_at DESC, source DESC, event_id DESC LIMIT ?
+) AS {{channel}}
 """
 
 
@@ -44,9 +61,10 @@ def insert(store: Store, organization_number: int, bookings: Sequence[Booking], 
             event.provider_message_id,
             microseconds(booking.occurred_at),
             recorded_at,
-            microseconds(booking.cycle.start),
-            booking.late,
+            microseconds(booking.place.cycle.start),
+            booking.place.late,
             json.dumps(dict(event.metadata), ensure_ascii=False, sort_keys=True) if event.metadata else None,
+            event.estimated_cost_nano_usd,
         )
     return set(store.execute(_insert(len(bookings)), parameters).fetchall())
 
@@ -57,7 +75,7 @@ def insert_pending(store: Store, organization_number: int, bookings: Iterable[Bo
         (
             organization_number,
             *booking.event.key,
-            microseconds(booking.cycle.start),
+            microseconds(booking.place.cycle.start),
             booking.event.provider,
             booking.event.provider_message_id,
         )
@@ -69,29 +87,74 @@ def insert_pending(store: Store, organization_number: int, bookings: Iterable[Bo
         store.execute(_INSERT_PENDING + places, [value for row in rows for value in row])
 
 
-def by_keys(
-    store: Store, organization_number: int, keys: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[UsageEvent, datetime]]:
-    """Find events by source and id, each with the instant at which it was recorded."""
+def delete_pending(store: Store, organization_number: int, key: tuple[str, str]) -> None:
+    """Forget that the cost of an event is still to come."""
+    store.execute(_DELETE_PENDING, (organization_number, *key))
+
+
+def by_keys(store: Store, organization_number: int, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
+    """Find events by source and id, without their corrections."""
     if not keys:
         return {}
     statement = _BY_KEYS.format(keys=", ".join(["(?, ?)"] * len(keys)))
     rows = store.execute(statement, [organization_number, *(part for key in keys for part in key)]).fetchall()
-    found = {}
-    for source, event_id, channel, quantity, cost, provider, message_id, occurred_at, recorded_at, metadata in rows:
-        event = UsageEvent(
-            source=source,
-            event_id=event_id,
-            channel=channel,
-            quantity=quantity,
-            cost_nano_usd=cost,
-            provider=provider,
-            provider_message_id=message_id,
-            occurred_at=instant_of(occurred_at),
-            metadata=json.loads(metadata) if metadata else {},
-        )
-        found[event.key] = event, instant_of(recorded_at)
-    return found
+    return {entry.event.key: entry for entry in map(_from_row, rows)}
+
+
+def newest(
+    store: Store,
+    organization_number: int,
+    channels: Sequence[str],
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    before: Position | None,
+    limit: int,
+) -> list[Entry]:
+    """List events of some channels that occurred within `[start, end)`, newest first, without their corrections.
+
+    `before` is where an earlier page ended: `position` of its last event.
+    """
+    conditions = ["1 = 1"]
+    bounds: Position = []
+    for condition, bound in (
+        ("occurred_at >= ?", start and [microseconds(start)]),
+        ("occurred_at < ?", end and [microseconds(end)]),
+        ("(occurred_at, source, event_id) < (?, ?, ?)", before),
+    ):
+        if bound:
+            conditions.append(condition)
+            bounds += bound
+    parts = [_NEWEST.format(conditions=" AND ".join(conditions), channel=channel.lower()) for channel in channels]
+    parameters = [value for channel in channels for value in (organization_number, channel, *bounds, limit)]
+    statement = " UNION ALL ".join(parts) + " ORDER BY occurred_at DESC, source DESC, event_id DESC LIMIT ?"
+    return [_from_row(row) for row in store.execute(statement, [*parameters, limit]).fetchall()]
+
+
+def position(entry: Entry) -> Position:
+    """Give where an event stands in the order of `newest`."""
+    return [microseconds(entry.occurred_at), *entry.event.key]
+
+
+def _from_row(row: tuple[Any, ...]) -> Entry:
+    (source, event_id, channel, quantity, cost, provider, message_id, occurred_at,
+     recorded_at, late, metadata, estimated, cycle_start, cycle_end) = row  # fmt: skip
+    occurred, recorded = instant_of(occurred_at), instant_of(recorded_at)
+    event = UsageEvent(
+        source=source,
+        event_id=event_id,
+        channel=channel,
+        quantity=quantity,
+        cost_nano_usd=cost,
+        provider=provider,
+        provider_message_id=message_id,
+        occurred_at=occurred,
+        metadata=json.loads(metadata) if metadata else {},
+        estimated_cost_nano_usd=estimated,
+    )
+    cycle = Cycle(instant_of(cycle_start), instant_of(cycle_end))
+    place = Place(recorded if late else occurred, cycle, late=bool(late))
+    return Entry(event, occurred, place, recorded)
 
 
 @lru_cache(maxsize=16)

@@ -38,9 +38,18 @@ def by_hash(store: Store, organization_number: int, key_hash: bytes) -> tuple[st
     return row[0], _from_row({"organization_id": organization_number, **dict(zip(names, row[1:], strict=True))})
 
 
-def search(store: Store, organization_number: int | None = None) -> list[Key]:
-    """List an organization's keys, oldest first; for the operator, those of all organizations."""
-    query = ApiKeys.select().order_by(ApiKeys.organization_id, ApiKeys.key_id)
+def by_id(store: Store, organization_number: int, key_id: str) -> Key | None:
+    """Find a key of an organization by its id."""
+    query = ApiKeys.select().where((ApiKeys.organization_id == organization_number) & (ApiKeys.key_id == key_id))
+    return next((_from_row(row) for row in query.dicts().execute(store.database)), None)
+
+
+def search(
+    store: Store, organization_number: int | None = None, *, after: str = "", limit: int | None = None
+) -> list[Key]:
+    """List an organization's keys, oldest first, from the one after an id; for the operator, those of all."""
+    query = ApiKeys.select().order_by(ApiKeys.organization_id, ApiKeys.key_id).limit(limit)
+    query = query.where(ApiKeys.key_id > after)
     if organization_number is not None:
         query = query.where(ApiKeys.organization_id == organization_number)
     return [_from_row(row) for row in query.dicts().execute(store.database)]

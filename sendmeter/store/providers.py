@@ -10,17 +10,22 @@ from sendmeter.store.tables import ProviderFailures
 _OWING = """
 SELECT provider, failing_since, provider_code FROM provider_failures AS failures
 WHERE organization_id = ? AND failing_since <= ? AND EXISTS (
-    SELECT 1 FROM pending_costs WHERE organization_id = ? AND cycle_starts_at = ? AND provider = failures.provider
+    SELECT 1 FROM pending_costs
+    WHERE organization_id = ? AND cycle_starts_at BETWEEN ? AND ? AND provider = failures.provider
 )
 ORDER BY failing_since LIMIT 1
 """
 
 
 def owing(
-    store: Store, organization_number: int, cycle: Cycle, failing_before: datetime
+    store: Store, organization_number: int, first: Cycle, last: Cycle, failing_before: datetime
 ) -> tuple[str, datetime, str] | None:
-    """Find a provider that has failed since an instant and owes costs of the cycle: name, since when, its own code."""
-    parameters = (organization_number, microseconds(failing_before), organization_number, microseconds(cycle.start))
+    """Find a provider that has failed since an instant and owes costs of a cycle from the first to the last.
+
+    Gives its name, since when it has failed, and its own code.
+    """
+    cycles = (microseconds(first.start), microseconds(last.start))
+    parameters = (organization_number, microseconds(failing_before), organization_number, *cycles)
     row = store.execute(_OWING, parameters).fetchone()
     return None if row is None else (row[0], instant_of(row[1]), row[2])
 

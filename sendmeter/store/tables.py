@@ -18,10 +18,10 @@ class Organizations(_Table):
     organization_id = BigIntegerField(primary_key=True)
     public_id = TextField()
     name = TextField()
-    anchor_day = SmallIntegerField()
-    time_zone = TextField()
     starts_at = BigIntegerField()
     created_at = BigIntegerField()
+    schedule = TextField()
+    cursor_key = TextField()
     enforcement = TextField()
     message_cap = BigIntegerField(null=True)
     budget_cap_nano_usd = BigIntegerField(null=True)
@@ -57,13 +57,14 @@ class ApiKeys(_Table):
 
 
 class Cycles(_Table):
-    """Billing cycles that something was booked into; a row never moves, and says what it was made from."""
+    """Billing cycles that were needed; a row never moves, and says what it was made from and, if it is odd, why."""
 
     organization_id = BigIntegerField()
     starts_at = BigIntegerField()
     ends_at = BigIntegerField()
     anchor_day = SmallIntegerField()
     time_zone = TextField()
+    reason = TextField(null=True)
 
     class Meta:
         primary_key = CompositeKey("organization_id", "starts_at")
@@ -85,9 +86,35 @@ class Events(_Table):
     cycle_starts_at = BigIntegerField()
     late = BooleanField()
     metadata = TextField(null=True)
+    estimated_cost_nano_usd = BigIntegerField(null=True)
 
     class Meta:
         primary_key = CompositeKey("organization_id", "source", "event_id")
+
+
+class Corrections(_Table):
+    """The ledger's other entries: what they add to the counters that their event is counted in, or to later ones."""
+
+    organization_id = BigIntegerField()
+    source = TextField()
+    event_id = TextField()
+    number = BigIntegerField()
+    correction_id = TextField()
+    kind = TextField()
+    channel = TextField()
+    quantity = BigIntegerField()
+    cost_nano_usd = BigIntegerField()
+    pending = BigIntegerField()
+    estimated_nano_usd = BigIntegerField()
+    reason = TextField(null=True)
+    booked_at = BigIntegerField()
+    cycle_starts_at = BigIntegerField()
+    late = BooleanField()
+    recorded_at = BigIntegerField()
+    made_by = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "source", "event_id", "number")
 
 
 class CycleCounters(_Table):
@@ -99,6 +126,7 @@ class CycleCounters(_Table):
     quantity = BigIntegerField()
     cost_nano_usd = BigIntegerField()
     pending = BigIntegerField()
+    estimated_nano_usd = BigIntegerField()
 
     class Meta:
         primary_key = CompositeKey("organization_id", "cycle_starts_at", "channel")
@@ -113,6 +141,7 @@ class DayCounters(_Table):
     quantity = BigIntegerField()
     cost_nano_usd = BigIntegerField()
     pending = BigIntegerField()
+    estimated_nano_usd = BigIntegerField()
 
     class Meta:
         primary_key = CompositeKey("organization_id", "day", "channel")
@@ -130,6 +159,40 @@ class PendingCosts(_Table):
 
     class Meta:
         primary_key = CompositeKey("organization_id", "source", "event_id")
+
+
+class Holds(_Table):
+    """Room that was admitted under the caps; `expires_at` decides alone whether one that is `held` still counts."""
+
+    organization_id = BigIntegerField()
+    hold_id = TextField()
+    channel = TextField()
+    quantity = BigIntegerField()
+    estimated_cost_nano_usd = BigIntegerField(null=True)
+    ttl_seconds = BigIntegerField()
+    placed_at = BigIntegerField()
+    expires_at = BigIntegerField()
+    state = TextField()
+    ended_at = BigIntegerField(null=True)
+    source = TextField(null=True)
+    event_id = TextField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "hold_id")
+
+
+class AuditLog(_Table):
+    """Who changed caps, keys and anchors, and who backfilled."""
+
+    organization_id = BigIntegerField()
+    entry_id = TextField()
+    recorded_at = BigIntegerField()
+    made_by = TextField()
+    action = TextField()
+    details = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "entry_id")
 
 
 class ProviderFailures(_Table):

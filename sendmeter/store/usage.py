@@ -1,30 +1,40 @@
 """Counters in the store: read for a cycle, added to with every recorded event."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from peewee import DatabaseError
 
 from sendmeter.domain.cycles import Cycle
-from sendmeter.domain.events import Booking
+from sendmeter.domain.events import Place
 from sendmeter.domain.instants import microseconds, utc_day
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import InvalidRequest
 from sendmeter.store.database import Store, violates_bounds
 
 _OF_CYCLE = """
-SELECT channel, quantity, cost_nano_usd, pending FROM cycle_counters
+SELECT channel, quantity, cost_nano_usd, pending, estimated_nano_usd FROM cycle_counters
 WHERE organization_id = ? AND cycle_starts_at = ?
 """
+_OF_CYCLES = """
+SELECT cycle_starts_at, channel, quantity, cost_nano_usd, pending, estimated_nano_usd FROM cycle_counters
+WHERE organization_id = ? AND cycle_starts_at BETWEEN ? AND ?
+"""
+_OF_DAYS = """
+SELECT day, channel, quantity, cost_nano_usd, pending, estimated_nano_usd FROM day_counters
+WHERE organization_id = ? AND day BETWEEN ? AND ?
+"""
 _ADD = """
-INSERT INTO {table} (organization_id, {period}, channel, quantity, cost_nano_usd, pending) VALUES {rows}
+INSERT INTO {table} (organization_id, {period}, channel, quantity, cost_nano_usd, pending, estimated_nano_usd)
+VALUES {rows}
 ON CONFLICT (organization_id, {period}, channel) DO UPDATE SET
 quantity = {table}.quantity + excluded.quantity,
 cost_nano_usd = {table}.cost_nano_usd + excluded.cost_nano_usd,
-pending = {table}.pending + excluded.pending
+pending = {table}.pending + excluded.pending,
+estimated_nano_usd = {table}.estimated_nano_usd + excluded.estimated_nano_usd
 """
 
-Sums = dict[tuple[int, str], tuple[int, int, int]]
-"""Quantity, cost and pending by period and channel."""
+Sums = dict[tuple[int, str], Counter]
+"""Counters by period (a cycle's start, or the number of a day) and channel."""
 
 
 def of_cycle(store: Store, organization_number: int, cycle: Cycle) -> list[Counter]:
@@ -33,34 +43,42 @@ def of_cycle(store: Store, organization_number: int, cycle: Cycle) -> list[Count
     return [Counter(*row) for row in rows]
 
 
-def add(store: Store, organization_number: int, bookings: Iterable[Booking]) -> None:
-    """Add newly recorded events to their cycles' and days' counters."""
+def of_cycles(store: Store, organization_number: int, first: Cycle, last: Cycle) -> list[tuple[int, Counter]]:
+    """Read the counters of all cycles from one to another, each with its cycle's start in microseconds."""
+    parameters = (organization_number, microseconds(first.start), microseconds(last.start))
+    return [(row[0], Counter(*row[1:])) for row in store.execute(_OF_CYCLES, parameters).fetchall()]
+
+
+def of_days(store: Store, organization_number: int, first: int, last: int) -> list[tuple[int, Counter]]:
+    """Read the counters of all UTC days from one to another, each with its day's number."""
+    rows = store.execute(_OF_DAYS, (organization_number, first, last)).fetchall()
+    return [(row[0], Counter(*row[1:])) for row in rows]
+
+
+def add(store: Store, organization_number: int, placed: Iterable[tuple[Place, Counter]]) -> None:
+    """Add to the counters of cycles and days, each at its place."""
     cycles: Sums = {}
     days: Sums = {}
-    for booking in bookings:
-        event = booking.event
-        amounts = (event.quantity, event.cost_nano_usd or 0, int(event.pending))
-        _sum(cycles, (microseconds(booking.cycle.start), event.channel), amounts)
-        _sum(days, (utc_day(booking.booked_at), event.channel), amounts)
+    for place, amounts in placed:
+        _sum(cycles, microseconds(place.cycle.start), amounts)
+        _sum(days, utc_day(place.booked_at), amounts)
     _upsert(store, "cycle_counters", "cycle_starts_at", organization_number, cycles)
     _upsert(store, "day_counters", "day", organization_number, days)
 
 
-def _sum(sums: Sums, key: tuple[int, str], amounts: tuple[int, int, int]) -> None:
-    quantity, cost, pending = sums.get(key, (0, 0, 0))
-    sums[key] = (quantity + amounts[0], cost + amounts[1], pending + amounts[2])
+def _sum(sums: Sums, period: int, amounts: Counter) -> None:
+    key = (period, amounts.channel)
+    known = sums.get(key)
+    sums[key] = known + amounts if known else amounts
 
 
-def _upsert(
-    store: Store,
-    table: str,
-    period: str,
-    organization_number: int,
-    sums: Mapping[tuple[int, str], tuple[int, int, int]],
-) -> None:
+def _upsert(store: Store, table: str, period: str, organization_number: int, sums: Sums) -> None:
     """Add sums to counters, in the order of their keys: writers that lock rows in one order never deadlock."""
-    rows = [(organization_number, *key, *sums[key]) for key in sorted(sums)]
-    statement = _ADD.format(table=table, period=period, rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows)))
+    rows = [
+        (organization_number, *key, each.quantity, each.cost_nano_usd, each.pending, each.estimated_nano_usd)
+        for key, each in sorted(sums.items(), key=lambda item: item[0])
+    ]
+    statement = _ADD.format(table=table, period=period, rows=", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows)))
     try:
         store.execute(statement, [value for row in rows for value in row])
     except DatabaseError as error:

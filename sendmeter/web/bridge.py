@@ -14,6 +14,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from connexion.decorators.parameter import pythonic
+
 from sendmeter.contract import Contract, Operation
 from sendmeter.errors import TooManyRequests
 from sendmeter.settings import Settings
@@ -22,6 +24,7 @@ from sendmeter.web import security, validation
 
 # They say something of the connection, not of the request; werkzeug takes an offer to upgrade for a WebSocket.
 _CONNECTION_HEADERS = {b"connection", b"upgrade", b"keep-alive", b"transfer-encoding", b"content-length"}
+_FEW_ROWS = ("usage.get", "health.ready")
 Message = dict[str, Any]
 Scope = dict[str, Any]
 
@@ -82,9 +85,10 @@ class Bridge:
     def _never_waits(self, operation: Operation) -> bool:
         """Tell what is answered on the event loop's thread, because a change of threads would cost more than it does.
 
-        Reading SQLite is a few indexed rows of a file, and in WAL mode a reader waits for nobody.
+        Reading the usage from SQLite is a few indexed rows of a file, and in WAL mode a reader waits for nobody.
         """
-        return operation.operation_id == "health.live" or (self.store.is_sqlite and operation.method == "GET")
+        operation_id = operation.operation_id
+        return operation_id == "health.live" or (self.store.is_sqlite and operation_id in _FEW_ROWS)
 
     def _answer(self, operation: Operation, scope: Scope, body: bytes) -> tuple[Message, bytes]:
         """Answer: the key first, then the request's form, then the handler."""
@@ -94,7 +98,8 @@ class Bridge:
             headers.setdefault(name, []).append(value)
         authorization = [value.decode("latin-1") for value in headers.get(b"authorization", [])]
         caller = security.caller(self.store, operation, authorization, now)
-        validation.query_of(operation, scope["query_string"])
+        given = validation.path_of(operation, scope.get("path_params", {}))
+        given |= validation.query_of(operation, scope["query_string"])
         media_type, payload = validation.body_of(operation, headers, body)
         scope["extensions"]["connexion_context"].update(
             store=self.store,
@@ -103,6 +108,8 @@ class Bridge:
             caller=caller,
             media_type=media_type,
             payload=payload,
+            # Connexion reads them again; what is given here, which was validated, wins.
+            **{pythonic(name): value for name, value in given.items()},
         )
         return self._call_flask(_environ(scope, headers, body))
 

@@ -10,11 +10,22 @@ import flask
 import orjson
 
 from sendmeter.contract import Operation
-from sendmeter.errors import Fault, InvalidRequest, UnsupportedMediaType
+from sendmeter.errors import Fault, InvalidRequest, NotFound, UnsupportedMediaType
 from sendmeter.web.body import media_type_of, read_json
 from sendmeter.web.envelope import Answer
 
 QUERY_FIELDS_LIMIT = 100
+
+
+def path_of(operation: Operation, values: dict[str, str]) -> dict[str, Any]:
+    """Validate the parameters of the path.
+
+    Raises NotFound where one cannot be: what it would name is not there.
+    """
+    for parameter in operation.path_parameters.values():
+        if faults := parameter.validator.faults(values[parameter.name]):
+            raise NotFound(f"There is no such thing: {parameter.name} {faults[0].message}.", fix="Look at the path.")
+    return {name: values[name] for name in operation.path_parameters}
 
 
 def query_of(operation: Operation, query_string: bytes) -> dict[str, Any]:
@@ -69,8 +80,8 @@ def body_of(operation: Operation, headers: dict[bytes, list[bytes]], body: bytes
 def answering(operation: Operation, handler: Callable[..., Any]) -> Callable[..., flask.Response]:
     """Wrap a handler so that what it answers is validated as a value, and written as JSON once.
 
-    A handler answers with a value, or with a value and a status. Raises AssertionError where the contract does not have
-    that answer: the client gets a 500, the log the faults.
+    A handler answers with a value, or with a value and a status; the value is None where there is no content. Raises
+    AssertionError where the contract does not have that answer: the client gets a 500, the log the faults.
     """
 
     @wraps(handler)
@@ -78,7 +89,7 @@ def answering(operation: Operation, handler: Callable[..., Any]) -> Callable[...
         answered = handler(**given)
         value, status = answered if isinstance(answered, tuple) else (answered, 200)
         body = answer_of(operation, value, status).body
-        return flask.Response(body, status, content_type="application/json")
+        return flask.Response(body, status, content_type="application/json" if body else None)
 
     return answer
 
@@ -88,9 +99,13 @@ def answer_of(operation: Operation, value: Any, status: int) -> Answer:  # noqa:
 
     Raises AssertionError where it has not.
     """
-    validator = operation.answers.get(status)
-    if validator is None:
+    if status not in operation.answers:
         raise AssertionError(f"the contract has no answer {status} for {operation.operation_id}")
+    validator = operation.answers[status]
+    if validator is None:
+        if value is not None:
+            raise AssertionError(f"the answer {status} of {operation.operation_id} has content")
+        return Answer(status, b"", ())
     if faults := validator.faults(value):
         raise AssertionError(f"the answer {status} of {operation.operation_id} breaks the contract: {faults}")
     return Answer(status, orjson.dumps(value, default=_exact_number))

@@ -17,7 +17,7 @@ BATCHES, SIZE = 12, 40
 
 
 def founded(store):
-    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON).organization
+    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
 
 
 def event(number, **changes):

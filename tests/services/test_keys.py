@@ -14,40 +14,40 @@ from tests.live import NOON
 
 @pytest.fixture
 def organization(store):
-    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON).organization
+    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
 
 
 def test_a_token_tells_whose_key_it_is_and_what_it_may_do(store, organization):
-    made = keys.create(store, organization.number, "gateway", ["events:write"], NOON)
+    made = keys.create(store, organization.number, "gateway", ["events:write"], NOON, by="test")
     found = keys.caller_of(store, made.token, NOON)
     assert found == made.key
     assert found.scopes == ("events:write",)
 
 
 def test_the_store_never_holds_a_token(store, organization):
-    made = keys.create(store, organization.number, "gateway", [], NOON)
+    made = keys.create(store, organization.number, "gateway", [], NOON, by="test")
     rows = store.read(lambda: store.execute("SELECT * FROM api_keys").fetchall())
     assert made.token.removeprefix("sendmeter_sk_") not in str(rows)
 
 
 def test_a_revoked_key_stops_working_and_stays_revoked_since_the_first_time(store, organization):
-    made = keys.create(store, organization.number, "gateway", [], NOON)
-    first = keys.revoke(store, made.key.key_id, NOON)
-    again = keys.revoke(store, made.key.key_id, NOON + timedelta(hours=1))
+    made = keys.create(store, organization.number, "gateway", [], NOON, by="test")
+    first = keys.revoke(store, made.key.key_id, NOON, by="test")
+    again = keys.revoke(store, made.key.key_id, NOON + timedelta(hours=1), by="test")
     assert first.revoked_at == again.revoked_at == NOON
     with pytest.raises(Unauthorized, match="revoked"):
         keys.caller_of(store, made.token, NOON)
 
 
 def test_a_key_works_until_the_instant_of_its_expiry(store, organization):
-    made = keys.create(store, organization.number, "gateway", [], NOON, expires_at=NOON + timedelta(days=1))
+    made = keys.create(store, organization.number, "gateway", [], NOON, expires_at=NOON + timedelta(days=1), by="test")
     assert keys.caller_of(store, made.token, NOON + timedelta(days=1, microseconds=-1))
     with pytest.raises(Unauthorized, match="expired"):
         keys.caller_of(store, made.token, NOON + timedelta(days=1))
 
 
 def test_a_token_of_another_organization_number_is_nobodys(store, organization):
-    other = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON)
+    other = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON, by="test")
     secret = bytes(32)
     for number in (other.organization.number, 0, (1 << 64) - 1):
         with pytest.raises(Unauthorized, match="not known"):
@@ -56,10 +56,10 @@ def test_a_token_of_another_organization_number_is_nobodys(store, organization):
 
 def test_a_key_that_there_is_not_cannot_be_revoked(store, organization):
     with pytest.raises(NotFound, match="no key 'key_nothing'"):
-        keys.revoke(store, "key_nothing", NOON)
+        keys.revoke(store, "key_nothing", NOON, by="test")
 
 
 def test_keys_are_listed_by_organization_or_all(store, organization):
-    other = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON).organization
+    other = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
     assert [key.name for key in keys.search(store, other.number)] == ["first key"]
     assert len(keys.search(store)) == 2

@@ -13,21 +13,21 @@ from tests.live import NOON
 
 def test_an_organization_is_read_back_as_it_was_made(store):
     caps = Caps(messages=5, budget_nano_usd=7, channels={"SMS": 3}, enforcement="lock")
-    made = organizations.create(store, "Zürich ✓", Anchor(31, "Asia/Kathmandu"), caps, NOON).organization
+    made = organizations.create(store, "Zürich ✓", Anchor(31, "Asia/Kathmandu"), caps, NOON, by="test").organization
     assert organizations.get(store, made.organization_id) == made
     assert organizations.search(store) == [made]
 
 
 def test_an_organization_starts_with_its_running_cycle_unless_told_otherwise(store):
-    usual = organizations.create(store, "a", Anchor(15, "America/New_York"), Caps(), NOON).organization
+    usual = organizations.create(store, "a", Anchor(15, "America/New_York"), Caps(), NOON, by="test").organization
     assert usual.starts_at == datetime(2026, 11, 15, 5, tzinfo=UTC)
     early = datetime(2026, 1, 1, tzinfo=UTC)
-    told = organizations.create(store, "b", Anchor(15, "UTC"), Caps(), NOON, starts_at=early).organization
+    told = organizations.create(store, "b", Anchor(15, "UTC"), Caps(), NOON, starts_at=early, by="test").organization
     assert told.starts_at == early
 
 
 def test_the_first_key_has_all_scopes_but_the_operators(store):
-    founded = organizations.create(store, "a", Anchor(1, "UTC"), Caps(), NOON)
+    founded = organizations.create(store, "a", Anchor(1, "UTC"), Caps(), NOON, by="test")
     key = keys.caller_of(store, founded.token, NOON)
     assert key.account_id == founded.account_id
     assert "events:write" in key.scopes
@@ -35,7 +35,9 @@ def test_the_first_key_has_all_scopes_but_the_operators(store):
 
 
 def test_many_made_in_the_same_millisecond_are_all_different(store):
-    made = [organizations.create(store, "a", Anchor(1, "UTC"), Caps(), NOON).organization for _ in range(100)]
+    made = [
+        organizations.create(store, "a", Anchor(1, "UTC"), Caps(), NOON, by="test").organization for _ in range(100)
+    ]
     assert len({each.number for each in made}) == 100
 
 

@@ -16,7 +16,7 @@ HOUR = 3600
 
 
 def founded(store, **caps):
-    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(**caps), NOON).organization.number
+    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(**caps), NOON, by="test").organization.number
 
 
 def record(store, number, event_id, channel, now=NOON, **fields):

@@ -12,7 +12,7 @@ from tests.live import NOON
 
 @pytest.fixture
 def organization(store):
-    made = organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON).organization
+    made = organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
     batch = [
         {"id": "1", "channel": "SMS", "cost": "0.01"},
         {"id": "2", "channel": "EMAIL"},

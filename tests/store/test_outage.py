@@ -70,7 +70,7 @@ def own_store(own_postgres):
 
 
 def founded(store):
-    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON).organization
+    return organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
 
 
 def record(store, organization, *event_ids, channel="EMAIL"):

@@ -118,7 +118,7 @@ def test_a_revoked_key_stops_working_at_once(server):
     made = server.key(organization, "events:write")
     gateway = server.client(made.token)
     assert gateway.record(RECORDED).status_code == 200
-    keys.revoke(server.store, made.key.key_id, server.clock())
+    keys.revoke(server.store, made.key.key_id, server.clock(), by="test")
     refused(gateway.usage(), 401, "unauthorized", "was revoked")
     refused(gateway.record({"id": "b", "channel": "EMAIL"}), 401, "unauthorized", "was revoked")
     assert client.usage().json()["messageUsage"] == 1

@@ -1,0 +1,91 @@
+"""Corrections: taking an event back, and telling its cost later or anew. The ledger only grows."""
+
+import secrets
+from dataclasses import replace
+from datetime import datetime
+
+from sendmeter.domain.channels import COSTED_CHANNELS
+from sendmeter.domain.events import Place, place_of
+from sendmeter.domain.ids import new_id
+from sendmeter.domain.instants import instant_text
+from sendmeter.domain.ledger import SETTLE, VOID, Correction, Entry, settlement_of, void_of
+from sendmeter.errors import Conflict, Fault, InvalidRequest
+from sendmeter.services.cycles import written_at
+from sendmeter.services.events import entry_of
+from sendmeter.store import Store, corrections, events, organizations, usage
+
+Key = tuple[str, str]
+MOST_CORRECTIONS = 1_000
+"""Of one event; the void is not counted."""
+
+
+def void(store: Store, organization_number: int, key: Key, reason: str, now: datetime, *, by: str) -> Entry:
+    """Take an event's count and cost back; its id stays used.
+
+    Raises NotFound, and Conflict where it was voided before.
+    """
+    # Made before the transaction, so that one that is run again, after a commit in doubt, knows its own entry.
+    correction_id = new_id("cor", now, secrets.token_bytes(10))
+
+    def work() -> Entry:
+        entry, place = _locked(store, organization_number, key, now)
+        if entry.void is not None and entry.void.correction_id == correction_id:
+            return entry
+        _check_not_voided(entry)
+        number, amounts = len(entry.corrections) + 1, void_of(entry, place)
+        correction = Correction(number, correction_id, VOID, amounts, reason, place, now, by)
+        return _add(store, organization_number, entry, correction)
+
+    return store.write(work)
+
+
+def settle(
+    store: Store, organization_number: int, key: Key, cost_nano_usd: int, reason: str | None, now: datetime, *, by: str
+) -> Entry:
+    """Set an event's cost, which was unknown or wrong, by adding the difference. The cost that it has changes nothing.
+
+    Raises NotFound, InvalidRequest where the channel has no cost, and Conflict where the event was voided.
+    """
+    correction_id = new_id("cor", now, secrets.token_bytes(10))
+
+    def work() -> Entry:
+        entry, place = _locked(store, organization_number, key, now)
+        if entry.event.channel not in COSTED_CHANNELS:
+            raise InvalidRequest.of([Fault("/cost", f"does not apply: {entry.event.channel} has no cost")])
+        _check_not_voided(entry)
+        amounts = settlement_of(entry, place, cost_nano_usd)
+        if amounts is None:
+            return entry
+        number = len(entry.corrections) + 1
+        if number > MOST_CORRECTIONS:
+            raise Conflict(f"The event has {MOST_CORRECTIONS:,} corrections, as many as there may be.", fix="Void it.")
+        correction = Correction(number, correction_id, SETTLE, amounts, reason, place, now, by)
+        return _add(store, organization_number, entry, correction)
+
+    return store.write(work)
+
+
+def _locked(store: Store, organization_number: int, key: Key, now: datetime) -> tuple[Entry, Place]:
+    """Find an event, and where a correction of it is booked; nobody else corrects meanwhile."""
+    organization = organizations.lock(store, organization_number)
+    entry = entry_of(store, organization_number, key)
+    running = written_at(store, organization, now)
+    return entry, place_of(entry.place.booked_at, entry.place.cycle, running, now)
+
+
+def _check_not_voided(entry: Entry) -> None:
+    if entry.void is not None:
+        voided_at = instant_text(entry.void.recorded_at)
+        raise Conflict(
+            f"Event {entry.event.event_id} of source {entry.event.source} was voided at {voided_at}.",
+            fix="If this is a retry, nothing more is to be done. What was sent after all is a new event with a new id.",
+        )
+
+
+def _add(store: Store, organization_number: int, entry: Entry, correction: Correction) -> Entry:
+    """Add an entry to the ledger, and to the counters of its place."""
+    corrections.insert(store, organization_number, entry.event.key, correction)
+    usage.add(store, organization_number, [(correction.place, correction.amounts)])
+    if entry.pending:
+        events.delete_pending(store, organization_number, entry.event.key)
+    return replace(entry, corrections=(*entry.corrections, correction))

@@ -1,0 +1,139 @@
+"""Holds: room under the caps, kept by one decision at a time for each organization."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sendmeter.domain.channels import COSTED_CHANNELS
+from sendmeter.domain.holds import Asked, Hold, settled_event
+from sendmeter.domain.organizations import Organization
+from sendmeter.domain.usage import Usage
+from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound, UsageLimitExceeded
+from sendmeter.services import events
+from sendmeter.services.limits import used_and_held
+from sendmeter.store import Store, holds, organizations
+
+MOST_MESSAGES = 2**53 - 1
+MOST_NANO_USD = 9_000_000_000 * 10**9
+"""What all holds of an organization may add up to: what a counter holds."""
+
+
+def place(store: Store, organization_number: int, asked: Asked, now: datetime) -> tuple[Hold, bool]:
+    """Keep room for what is about to be sent, if it stays within every cap that it touches; tell whether it is new.
+
+    Asked again with the same id and content, the first hold is the answer, whatever became of it. Raises Conflict where
+    the content is another, UsageLimitExceeded where there is no room, and InvalidRequest where a budget cap wants an
+    estimate that is missing.
+    """
+
+    def work() -> tuple[Hold, bool]:
+        organization = organizations.lock(store, organization_number)
+        known = holds.by_id(store, organization_number, asked.hold_id)
+        if known is not None:
+            _check_same(known, asked)
+            return known, False
+        _admit(store, organization, asked, now)
+        hold = Hold(asked, placed_at=now)
+        holds.insert(store, organization_number, hold)
+        return hold, True
+
+    return store.write(work)
+
+
+def get(store: Store, organization_number: int, hold_id: str) -> Hold:
+    """Find a hold by the caller's id.
+
+    Raises NotFound where there is none.
+    """
+    return store.read(lambda: _existing(store, organization_number, hold_id))
+
+
+def settle(store: Store, organization_number: int, hold_id: str, settlement: Mapping[str, Any], now: datetime) -> Hold:
+    """Free a hold and record what was sent, in one transaction. After its expiry it is recorded all the same.
+
+    `settlement` is the contract's `HoldSettlement`. Done twice with the same content it is done once. Raises NotFound,
+    InvalidRequest where the event is refused, and Conflict where the hold was released, or settled into another event.
+    """
+
+    def work() -> Hold:
+        organization = organizations.lock(store, organization_number)
+        hold = _existing(store, organization_number, hold_id)
+        if "cost" in settlement and hold.asked.channel not in COSTED_CHANNELS:
+            raise InvalidRequest.of([Fault("/cost", f"does not apply: {hold.asked.channel} has no cost")])
+        event = settled_event(hold.asked, settlement)
+        if hold.state == "released" or (hold.state == "settled" and hold.event != event.key):
+            raise Conflict(f"Hold {hold_id} was {_became(hold)}.", fix="Record what was sent as an event of its own.")
+        events.add(store, organization, [("", event)], now)
+        if hold.state == "held":
+            hold = replace(hold, state="settled", ended_at=now, event=event.key)
+            holds.end(store, organization_number, hold)
+        return hold
+
+    return store.write(work)
+
+
+def release(store: Store, organization_number: int, hold_id: str, now: datetime) -> Hold:
+    """Free a hold, because nothing was sent; done twice it is done once.
+
+    Raises NotFound, and Conflict where the hold was settled.
+    """
+
+    def work() -> Hold:
+        organizations.lock(store, organization_number)
+        hold = _existing(store, organization_number, hold_id)
+        if hold.state == "settled":
+            fix = "If it was not sent after all, void the event."
+            raise Conflict(f"Hold {hold_id} was {_became(hold)}.", fix=fix)
+        if hold.state == "held":
+            hold = replace(hold, state="released", ended_at=now)
+            holds.end(store, organization_number, hold)
+        return hold
+
+    return store.write(work)
+
+
+def _existing(store: Store, organization_number: int, hold_id: str) -> Hold:
+    hold = holds.by_id(store, organization_number, hold_id)
+    if hold is None:
+        raise NotFound(f"There is no hold {hold_id!r}.", fix="Name a hold that a key of this organization placed.")
+    return hold
+
+
+def _check_same(known: Hold, asked: Asked) -> None:
+    if differences := known.asked.differences(asked):
+        raise Conflict(
+            f"Hold {asked.hold_id} was placed with another {', '.join(differences)}.",
+            fix="Give a new hold a new id; to retry, send the same content.",
+            faults=[Fault(f"/{name}", "is not what the hold was placed with") for name in differences],
+        )
+
+
+def _admit(store: Store, organization: Organization, asked: Asked, now: datetime) -> None:
+    """Refuse what has no room."""
+    caps = organization.caps
+    is_costed = asked.channel in COSTED_CHANNELS
+    if is_costed and caps.budget_nano_usd is not None and asked.estimated_cost_nano_usd is None:
+        raise InvalidRequest.of([Fault("/estimatedCost", "is missing: the organization has a budget cap")])
+    used, held = used_and_held(store, organization, now)
+    if refused := caps.refused(used, held, asked.counter):
+        raise UsageLimitExceeded(
+            refused, fix="Ask for less, wait for holds to end or for the next billing cycle, or raise the cap."
+        )
+    _check_bounds(Usage.of(used.cycle, [*held.counters.values(), asked.counter]))
+
+
+def _check_bounds(held: Usage) -> None:
+    quantity = sum(counter.quantity for counter in held.counters.values())
+    if quantity > MOST_MESSAGES or held.cost_nano_usd > MOST_NANO_USD:
+        raise InvalidRequest(
+            "With this hold the organization would hold more than 9,007,199,254,740,991 messages or 9,000,000,000 USD.",
+            fix="Release holds that are not needed. Nothing was stored.",
+        )
+
+
+def _became(hold: Hold) -> str:
+    if hold.event is None:
+        return hold.state
+    source, event_id = hold.event
+    return f"settled into the event {event_id} of source {source}"

@@ -1,0 +1,68 @@
+"""Limits: an organization's caps, how they stand, and what is held of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sendmeter.domain.caps import Caps, Standing
+from sendmeter.domain.cycles import Cycle
+from sendmeter.domain.instants import instant_text
+from sendmeter.domain.organizations import Organization
+from sendmeter.domain.usage import Counter, Usage
+from sendmeter.services.cycles import cycle_at
+from sendmeter.services.organizations import save
+from sendmeter.store import Store, holds, organizations, usage
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """An organization's caps, and how each stands in the running cycle."""
+
+    caps: Caps
+    cycle: Cycle
+    standings: list[Standing]
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the contract's `OrganizationLimits`."""
+        return {
+            **self.caps.to_json(),
+            "standings": [standing.to_json() for standing in self.standings],
+            "billingCycleStart": instant_text(self.cycle.start),
+            "billingCycleEnd": instant_text(self.cycle.end),
+        }
+
+
+def get(store: Store, organization_number: int, now: datetime) -> Limits:
+    """Tell an organization's caps and how they stand."""
+    return store.read(lambda: _limits(store, organizations.by_number(store, organization_number), now))
+
+
+def change(
+    store: Store, organization_number: int, changed: Callable[[Caps], Caps], now: datetime, *, by: str
+) -> Limits:
+    """Change an organization's caps; the new ones count at once."""
+
+    def work() -> Limits:
+        before = organizations.lock(store, organization_number)
+        after = save(store, before, replace(before, caps=changed(before.caps)), by=by, now=now)
+        return _limits(store, after, now)
+
+    return store.write(work)
+
+
+def used_and_held(store: Store, organization: Organization, now: datetime) -> tuple[Usage, Usage]:
+    """Give the running cycle's usage and, added up like it, what is held.
+
+    Held is what holds keep and, of events whose cost is pending, what their holds had estimated: the budget does not
+    look free while a provider takes its time.
+    """
+    cycle = cycle_at(store, organization, now)
+    used = Usage.of(cycle, usage.of_cycle(store, organization.number, cycle))
+    estimated = [Counter(each.channel, 0, each.estimated_nano_usd, 0) for each in used.counters.values()]
+    return used, Usage.of(cycle, [*holds.standing(store, organization.number, now), *estimated])
+
+
+def _limits(store: Store, organization: Organization, now: datetime) -> Limits:
+    used, held = used_and_held(store, organization, now)
+    return Limits(organization.caps, used.cycle, organization.caps.standings(used, held))
