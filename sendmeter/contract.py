@@ -76,19 +76,26 @@ class Contract:
 
     def methods_at(self, path: str) -> tuple[str, ...]:
         """Name the methods that a path knows; none where there is no such path. What takes GET takes HEAD too."""
-        for base_path in sorted(self.base_paths, key=len, reverse=True):
-            if path.startswith(f"{base_path}/"):
-                found = {op.method for op in self._operations_at(path[len(base_path) :])}
-                if found:
-                    return tuple(sorted(found | ({"HEAD"} if "GET" in found else set())))
-        return ()
+        found = {operation.method for operation in self._operations_at(path)}
+        return tuple(sorted(found | ({"HEAD"} if "GET" in found else set())))
+
+    def takes_body(self, method: str, path: str) -> bool:
+        """Tell whether a request may have a body."""
+        return any(operation.bodies for operation in self._operations_at(path) if operation.method == method)
 
     def _operations_at(self, path: str) -> list[Operation]:
-        """Find the operations of a path: one that stands there as it is comes before one with parameters."""
-        by_template = self._by_template
-        if path in by_template:
-            return by_template[path]
-        return next((found for template, found in by_template.items() if self._matches(template, path)), [])
+        """Find the operations of a path below one of the base paths; those with parameters in their paths, too."""
+        for base_path in sorted(self.base_paths, key=len, reverse=True):
+            below = path[len(base_path) :] if path.startswith(f"{base_path}/") else ""
+            found = [
+                operation
+                for template, operations in self._by_template.items()
+                if template == below or ("{" in template and self._matches(template, below))
+                for operation in operations
+            ]
+            if found:
+                return found
+        return []
 
     @cached_property
     def _by_template(self) -> dict[str, list[Operation]]:

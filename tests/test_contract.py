@@ -102,7 +102,7 @@ def test_a_parameter_is_read_through_its_reference(small):
 
 
 def test_an_answer_without_content_takes_no_body(small):
-    assert not any(small.operations["parts.list"].answers[204].accepts(value) for value in (None, {}, "", 0))
+    assert small.operations["parts.list"].answers[204] is None
 
 
 @pytest.mark.parametrize(

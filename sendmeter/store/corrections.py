@@ -19,7 +19,7 @@ INSERT INTO corrections (organization_id, {_COLUMNS}, cycle_starts_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _BY_KEYS = f"""
-SELECT {_COLUMNS}, starts_at, ends_at FROM corrections JOIN cycles
+SELECT {_COLUMNS.replace("reason", "corrections.reason")}, starts_at, ends_at FROM corrections JOIN cycles
 ON cycles.organization_id = corrections.organization_id AND cycles.starts_at = corrections.cycle_starts_at
 WHERE corrections.organization_id = ? AND (source, event_id) IN (VALUES {{keys}}) ORDER BY number
 """

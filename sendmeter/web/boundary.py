@@ -24,7 +24,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 1_048_576
 PATH_SHOWN = 200
-_BODILESS = ("GET", "DELETE")
 LINE_LIMIT = 8_192
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 access_log = logging.getLogger("sendmeter.access")
@@ -77,7 +76,7 @@ class Boundary:
         if not methods:
             await sender.send_answer(self.documentation.answer(path))
             return
-        body = await _read(scope, receive)
+        body = await _read(scope, receive, takes_body=self.contract.takes_body(method, path))
 
         async def receive_body() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
@@ -129,9 +128,9 @@ def _check_lines(scope: Scope) -> None:
             raise InvalidRequest.of([Fault("path:", "has the character NUL")])
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
+async def _read(scope: Scope, receive: Receive, *, takes_body: bool) -> bytes:
     too_large: Refusal = PayloadTooLarge(f"The body is larger than {BODY_LIMIT:,} bytes.", fix="Send less at once.")
-    if scope["method"] in _BODILESS:
+    if not takes_body:
         too_large = InvalidRequest.of([Fault("", "the operation takes no body")])
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > BODY_LIMIT:

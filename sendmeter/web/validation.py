@@ -89,7 +89,10 @@ def answering(operation: Operation, handler: Callable[..., Any]) -> Callable[...
         answered = handler(**given)
         value, status = answered if isinstance(answered, tuple) else (answered, 200)
         body = answer_of(operation, value, status).body
-        return flask.Response(body, status, content_type="application/json" if body else None)
+        response = flask.Response(body, status, content_type="application/json")
+        if not body:
+            del response.headers["Content-Type"]
+        return response
 
     return answer
 

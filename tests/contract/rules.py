@@ -1,6 +1,7 @@
 """The rules of our own that `openapi.yaml` keeps beside those of OpenAPI. Each gives what breaks it, in words."""
 
 import inspect
+import re
 from importlib import import_module
 
 from sendmeter.contract import handlers_package
@@ -82,6 +83,28 @@ def what_needs_a_key_says_so(document):
             yield f"{where} {'answers 401 but asks for no key' if public else 'asks for a key but answers no 401'}"
         if scope != ("403" in operation["responses"]):
             yield f"{where} {'asks for a scope but answers no 403' if scope else 'answers 403 but asks for no scope'}"
+
+
+def what_a_path_names_may_not_be_there(document):
+    """An operation with a parameter in its path answers 404, and each such parameter is required."""
+    for where, operation in operations(document):
+        given = [resolve(document, parameter) for parameter in operation.get("parameters", [])]
+        named = [parameter for parameter in given if parameter["in"] == "path"]
+        if {f"{{{each['name']}}}" for each in named} != set(re.findall(r"\{\w+\}", where)):
+            yield f"{where} has other parameters than its path"
+        if bool(named) != ("404" in operation["responses"]):
+            yield f"{where} {'answers no 404' if named else 'answers 404 but names nothing'}"
+        yield from (f"{where} {each['name']} is not required" for each in named if not each.get("required"))
+
+
+def what_takes_a_body_refuses_some(document):
+    """An operation with a body answers 400, 413 and 415; one without neither 413 nor 415."""
+    for where, operation in operations(document):
+        for status in ("413", "415"):
+            if ("requestBody" in operation) != (status in operation["responses"]):
+                yield f"{where} {'takes a body' if 'requestBody' in operation else 'takes no body'}: {status}"
+        if "400" not in operation["responses"]:
+            yield f"{where} answers no 400"
 
 
 def every_error_has_the_one_body(document):

@@ -15,6 +15,8 @@ RULES = [
     rules.everything_is_bounded,
     rules.parameters_are_what_connexion_can_read,
     rules.what_needs_a_key_says_so,
+    rules.what_a_path_names_may_not_be_there,
+    rules.what_takes_a_body_refuses_some,
     rules.every_error_has_the_one_body,
     rules.every_answer_names_its_request,
     rules.examples_are_valid,
@@ -23,6 +25,8 @@ RULES = [
     rules.nothing_is_named_in_vain,
 ]
 USAGE = ("paths", "/organization/usage", "get")
+EVENT = ("paths", "/organization/usage/events/{eventId}", "get")
+RECORD = ("paths", "/organization/usage/events", "post")
 SCHEMAS = ("components", "schemas")
 BAD_REQUEST = ("components", "responses", "BadRequest")
 GONE = object()
@@ -69,6 +73,12 @@ VIOLATIONS = [
     (rules.what_needs_a_key_says_so, (*USAGE, "responses", "401"), GONE),
     (rules.what_needs_a_key_says_so, (*USAGE, "security"), []),
     (rules.what_needs_a_key_says_so, (*USAGE, "x-required-scope"), "operator"),
+    (rules.what_a_path_names_may_not_be_there, (*EVENT, "responses", "404"), GONE),
+    (rules.what_a_path_names_may_not_be_there, (*EVENT, "parameters"), []),
+    (rules.what_a_path_names_may_not_be_there, ("components", "parameters", "EventId", "required"), False),
+    (rules.what_takes_a_body_refuses_some, (*RECORD, "responses", "413"), GONE),
+    (rules.what_takes_a_body_refuses_some, (*RECORD, "requestBody"), GONE),
+    (rules.what_takes_a_body_refuses_some, (*USAGE, "responses", "400"), GONE),
     (rules.every_error_has_the_one_body, (*BAD_REQUEST, "content", "application/json", "schema"), {"type": "object"}),
     (rules.every_error_has_the_one_body, (*BAD_REQUEST, "content"), {}),
     (

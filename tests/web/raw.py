@@ -121,7 +121,7 @@ def check_refusal(reply, status, code, pointer=None):
     assert reply.json()["trackingId"] == reply.header("x-tracking-id")
     assert reply.json()["error"]["fix"]
     if pointer is not None:
-        assert [each["pointer"] for each in reply.json()["error"]["details"]] == [pointer]
+        assert {each["pointer"] for each in reply.json()["error"]["details"]} == {pointer}
 
 
 def chunked(*parts):

@@ -12,6 +12,7 @@ from tests.web.raw import EMAIL, EVENTS, chunked
 INVALID = (400, "invalid_request")
 UNSUPPORTED = (415, "unsupported_media_type")
 USAGE = "/organization/usage"
+HOLDS = "/organization/usage/holds"
 
 
 def test_a_known_good_request_as_bytes_is_recorded(caller):
@@ -203,10 +204,13 @@ def test_a_hundred_unknown_parameters_are_each_named(caller):
     [
         ("POST", USAGE, "GET, HEAD"),
         ("DELETE", "/account" + USAGE, "GET, HEAD"),
-        ("GET", EVENTS, "POST"),
-        ("HEAD", EVENTS, "POST"),
-        ("OPTIONS", EVENTS, "POST"),
-        ("PUT", "/account" + EVENTS, "POST"),
+        ("DELETE", EVENTS, "GET, HEAD, POST"),
+        ("GET", HOLDS, "POST"),
+        ("HEAD", HOLDS, "POST"),
+        ("OPTIONS", HOLDS, "POST"),
+        ("PUT", "/account" + HOLDS, "POST"),
+        ("GET", "/organization/keys/key_1", "DELETE"),
+        ("PUT", "/organizations/org_1", "GET, HEAD, PATCH"),
         ("PROPFIND", "/health/live", "GET, HEAD"),
         ("TRACE", USAGE, "GET, HEAD"),
         ("POST", "/docs", "GET, HEAD"),
