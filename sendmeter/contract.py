@@ -116,7 +116,8 @@ class Contract:
     @staticmethod
     @lru_cache(maxsize=256)
     def _pattern(template: str) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template)))
+        # No control characters: starlette's router does not see a path with a line feed in it.
+        return re.compile(re.sub(r"\\\{[^/]+?\\\}", r"[^/\\x00-\\x1f\\x7f]+", re.escape(template)))
 
     def _matches(self, template: str, path: str) -> bool:
         return self._pattern(template).fullmatch(path) is not None

@@ -7,15 +7,19 @@ from sendmeter.domain.cycles import Cycle
 
 GROUPINGS = ("calendar", "billing", "day")
 LONGEST_YEARS = 5
+FIRST_YEAR, LAST_YEAR = 2000, 2099
 
 
 def refused_range(first: date, last: date) -> str | None:
     """Say why a history of these days, both included, is not given; None where it is."""
     if last < first:
         return "is before startDate"
-    # 29 February has no anniversary in most years: five years after it begin on 1 March.
-    end = last + timedelta(days=1)
-    if (end.year - LONGEST_YEARS, end.month, end.day) > (first.year, first.month, first.day):
+    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+        return f"is not, with startDate, within the years {FIRST_YEAR} to {LAST_YEAR}"
+    # 29 February has no anniversary five years on: they end before 1 March.
+    is_leap_day = (first.month, first.day) == (2, 29)
+    anniversary = (date(first.year, 3, 1) if is_leap_day else first).replace(year=first.year + LONGEST_YEARS)
+    if last >= anniversary:
         return f"is more than {LONGEST_YEARS} years after startDate"
     return None
 

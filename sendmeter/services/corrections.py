@@ -9,7 +9,7 @@ from sendmeter.domain.events import Place, place_of
 from sendmeter.domain.ids import new_id
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.ledger import SETTLE, VOID, Correction, Entry, settlement_of, void_of
-from sendmeter.errors import Conflict, Fault, InvalidRequest
+from sendmeter.errors import Conflict, Fault
 from sendmeter.services.cycles import written_at
 from sendmeter.services.events import entry_of
 from sendmeter.store import Store, corrections, events, organizations, usage
@@ -44,14 +44,15 @@ def settle(
 ) -> Entry:
     """Set an event's cost, which was unknown or wrong, by adding the difference. The cost that it has changes nothing.
 
-    Raises NotFound, InvalidRequest where the channel has no cost, and Conflict where the event was voided.
+    Raises NotFound, and Conflict where the channel has no cost or the event was voided.
     """
     correction_id = new_id("cor", now, secrets.token_bytes(10))
 
     def work() -> Entry:
         entry, place = _locked(store, organization_number, key, now)
         if entry.event.channel not in COSTED_CHANNELS:
-            raise InvalidRequest.of([Fault("/cost", f"does not apply: {entry.event.channel} has no cost")])
+            fault = Fault("/cost", f"does not apply: {entry.event.channel} has no cost")
+            raise Conflict("The event has no cost to set.", fix="Name an event of SMS or CALL.", faults=[fault])
         _check_not_voided(entry)
         amounts = settlement_of(entry, place, cost_nano_usd)
         if amounts is None:

@@ -53,14 +53,16 @@ def settle(store: Store, organization_number: int, hold_id: str, settlement: Map
     """Free a hold and record what was sent, in one transaction. After its expiry it is recorded all the same.
 
     `settlement` is the contract's `HoldSettlement`. Done twice with the same content it is done once. Raises NotFound,
-    InvalidRequest where the event is refused, and Conflict where the hold was released, or settled into another event.
+    InvalidRequest where the event is refused, and Conflict where the hold was released, settled into another event, or
+    has no cost and is given one.
     """
 
     def work() -> Hold:
         organization = organizations.lock(store, organization_number)
         hold = _existing(store, organization_number, hold_id)
         if "cost" in settlement and hold.asked.channel not in COSTED_CHANNELS:
-            raise InvalidRequest.of([Fault("/cost", f"does not apply: {hold.asked.channel} has no cost")])
+            fault = Fault("/cost", f"does not apply: {hold.asked.channel} has no cost")
+            raise Conflict("The hold is of messages, which have no cost.", fix="Leave `cost` out.", faults=[fault])
         event = settled_event(hold.asked, settlement)
         if hold.state == "released" or (hold.state == "settled" and hold.event != event.key):
             raise Conflict(f"Hold {hold_id} was {_became(hold)}.", fix="Record what was sent as an event of its own.")
