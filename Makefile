@@ -1,6 +1,6 @@
 # The targets explain themselves: `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fuzz lock clean
+.PHONY: help setup run test lint fuzz proof lock clean
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
@@ -28,6 +28,9 @@ lint: $(VENV)/test.stamp ## lint, types, import rules, dependencies, the contrac
 
 fuzz: $(VENV)/test.stamp ## fuzz the contract against a running server (SEED=1 to repeat a run)
 	@$(BIN)/python -m pytest -q tests/contract/test_fuzz.py $(PYTEST)
+
+proof: $(VENV)/test.stamp ## the model and the races, for longer (PROOF_EXAMPLES=200, PROOF_SEED=1)
+	@PROOF_EXAMPLES=$${PROOF_EXAMPLES:-200} $(BIN)/python -m pytest -q -n 2 tests/proof $(PYTEST)
 
 lock: $(VENV)/test.stamp ## write the files of exact versions anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

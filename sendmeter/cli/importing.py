@@ -2,28 +2,36 @@
 
 import codecs
 import csv
-import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 from typing import IO, Any
 
 import click
 
-from sendmeter.cli.options import database_option, json_option, opened, organization_option
+from sendmeter.cli.options import (
+    database_option,
+    json_option,
+    opened,
+    organization_option,
+    print_json,
+    whoever_runs_this,
+)
 from sendmeter.contract import contract
 from sendmeter.domain.events import BATCH_LIMIT, UsageEvent
 from sendmeter.errors import Conflict, Fault, InvalidRequest
 from sendmeter.schemas import Validator
 from sendmeter.services import events, organizations
+from sendmeter.services.events import Batch, Recorded
 from sendmeter.startup import utc_now
-from sendmeter.store import Store
 from sendmeter.web.body import read_json
 
 LINE_LIMIT = 65_536
 SHOWN_LINES = 100
+Recording = Callable[[Batch, datetime], Recorded]
 
 
 @dataclass
@@ -66,10 +74,15 @@ class Report:
     type=click.Choice(["ndjson", "csv"]),
     help="[default: csv for a FILE that ends in .csv, else ndjson]",
 )
+@click.option(
+    "--backfill",
+    is_flag=True,
+    help="Book each event into its own billing cycle, be it closed, back to the organization's start.",
+)
 @database_option
 @json_option
 def import_events(
-    file: IO[bytes], organization: str, file_format: str | None, database: str | None, as_json: bool
+    file: IO[bytes], organization: str, file_format: str | None, backfill: bool, database: str | None, as_json: bool
 ) -> None:
     """Record the events in FILE (- for standard input).
 
@@ -79,13 +92,19 @@ def import_events(
 
     Events are stored in batches of 1,000, each whole or not at all. Run it again after an interruption, or after
     mending bad lines: what was stored is not counted twice. Exits 1 where lines are bad, naming each.
+
+    An event of a billing cycle that is closed is booked into the running one, marked late, and one that is older than
+    400 days is refused. With --backfill each is booked where it belongs, which changes what closed cycles counted, and
+    events older than 400 days are taken, back to the organization's start. Each batch is written to the audit log.
     """
     is_csv = file_format == "csv" or (file_format is None and file.name.lower().endswith(".csv"))
     report = Report()
     with opened(database) as store:
         number = organizations.get(store, organization).number
+        backfilled_by = whoever_runs_this() if backfill else None
+        recording = partial(events.record, store, number, backfilled_by=backfilled_by)
         try:
-            _import(store, number, _csv_lines(file) if is_csv else _json_lines(file), _size(file), report)
+            _import(recording, _csv_lines(file) if is_csv else _json_lines(file), _size(file), report)
         except KeyboardInterrupt:
             click.echo("\nStopped. Run the same command again to go on; nothing is counted twice.", err=True)
             _print(report, as_json)
@@ -95,22 +114,22 @@ def import_events(
         sys.exit(1)
 
 
-def _import(store: Store, number: int, lines: Iterator[Line], size: int, report: Report) -> None:
+def _import(recording: Recording, lines: Iterator[Line], size: int, report: Report) -> None:
     position = 0
     with click.progressbar(length=size, label="Importing", file=sys.stderr) as bar:
         batch: list[Line] = []
         for line in lines:
             batch.append(line)
             if len(batch) == BATCH_LIMIT:
-                _record(store, number, batch, report)
+                _record(recording, batch, report)
                 bar.update(batch[-1].position - position)
                 position, batch = batch[-1].position, []
         if batch:
-            _record(store, number, batch, report)
+            _record(recording, batch, report)
         bar.update(size - position)
 
 
-def _record(store: Store, number: int, batch: list[Line], report: Report) -> None:
+def _record(recording: Recording, batch: list[Line], report: Report) -> None:
     """Record a batch, or note what is wrong with it."""
     bad = [f"line {line.number}: {line.fault}" for line in batch if line.fault]
     good = [line for line in batch if not line.fault]
@@ -120,7 +139,7 @@ def _record(store: Store, number: int, batch: list[Line], report: Report) -> Non
     if not bad:
         try:
             events_of_batch = [(f"line {line.number}", UsageEvent.from_json(line.value)) for line in good]
-            recorded = events.record(store, number, events_of_batch, utc_now())
+            recorded = recording(events_of_batch, utc_now())
         except (InvalidRequest, Conflict) as refusal:
             bad = [f"{fault.pointer}: {fault.message}" for fault in refusal.faults] or [
                 f"lines {batch[0].number} to {batch[-1].number}: {refusal.message}"
@@ -231,7 +250,7 @@ def _size(file: IO[bytes]) -> int:
 
 def _print(report: Report, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(report.to_json()))
+        print_json(report.to_json())
     else:
         click.echo(f"{report.accepted:,} accepted ({report.late:,} late), {report.duplicates:,} duplicates.")
     for line in report.bad_lines[:SHOWN_LINES]:

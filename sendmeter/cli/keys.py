@@ -1,6 +1,5 @@
 """`sendmeter keys`: who may ask."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -8,11 +7,13 @@ import click
 
 from sendmeter.cli.options import (
     InstantType,
+    NameType,
     database_option,
     json_option,
     opened,
     organization_of,
     organization_option,
+    print_json,
     whoever_runs_this,
 )
 from sendmeter.domain.instants import instant_text
@@ -34,7 +35,7 @@ def keys() -> None:
 
 @keys.command()
 @organization_option
-@click.option("--name", required=True, metavar="TEXT", help="What the key is for.")
+@click.option("--name", required=True, type=NameType(NAME_LIMIT), metavar="TEXT", help="What the key is for.")
 @click.option(
     "--scope",
     "scopes",
@@ -55,10 +56,11 @@ def create(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Make an API key. It is shown this once; only its hash is kept."""
-    name = name.strip()
-    if not 1 <= len(name) <= NAME_LIMIT or not name.isprintable():
-        raise click.BadParameter(f"Write 1 to {NAME_LIMIT} printable characters.", param_hint="--name")
+    """Make an API key. It is shown this once; only its hash is kept.
+
+    A first operator key is made here only, with --scope operator: it may make, list and change all organizations over
+    HTTP. Give it to whoever runs Sendmeter, of an organization of yours.
+    """
     now = utc_now()
     if expires is not None and expires <= now:
         raise click.BadParameter(f"{instant_text(expires)} is past.", param_hint="--expires")
@@ -66,7 +68,7 @@ def create(
         number = organizations.get(store, organization).number
         made = services.create(store, number, name, scopes, now, by=whoever_runs_this(), expires_at=expires)
     if as_json:
-        click.echo(json.dumps(_to_json(made.key) | {"apiKey": made.token}, ensure_ascii=False))
+        print_json(_to_json(made.key) | {"apiKey": made.token})
         return
     click.echo(f"Made key {made.key.key_id} ({name}), shown this once:\n\n  {made.token}\n")
     click.echo(f"It may read usage{''.join(f', {scope}' for scope in made.key.scopes)}.")
@@ -82,7 +84,7 @@ def list_keys(organization: str | None, database: str | None, as_json: bool) -> 
         owner = organization_of(store, organization)
         found = services.everyone(store, owner.number if owner else None)
     if as_json:
-        click.echo(json.dumps([_to_json(key) for key in found], ensure_ascii=False))
+        print_json([_to_json(key) for key in found])
         return
     now = utc_now()
     for key in found:
@@ -105,18 +107,11 @@ def revoke(key_id: str, organization: str | None, database: str | None, as_json:
             store, key_id, utc_now(), by=whoever_runs_this(), organization_number=owner.number if owner else None
         )
     if as_json:
-        click.echo(json.dumps(_to_json(key), ensure_ascii=False))
+        print_json(_to_json(key))
         return
     click.echo(f"Revoked key {key.key_id} ({key.name}).")
 
 
 def _to_json(key: Key) -> dict[str, Any]:
-    return {
-        "keyId": key.key_id,
-        "accountId": key.account_id,
-        "name": key.name,
-        "scopes": list(key.scopes),
-        "createdAt": instant_text(key.created_at),
-        "expiresAt": None if key.expires_at is None else instant_text(key.expires_at),
-        "revokedAt": None if key.revoked_at is None else instant_text(key.revoked_at),
-    }
+    """Write a key with null for the times that there are not, so that a script need not ask what is there."""
+    return {"expiresAt": None, "revokedAt": None, **key.to_json()}

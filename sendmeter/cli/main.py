@@ -3,10 +3,12 @@
 import click
 
 from sendmeter import __version__
+from sendmeter.cli.audit import audit
 from sendmeter.cli.db import db
 from sendmeter.cli.demo import demo
 from sendmeter.cli.importing import import_events
 from sendmeter.cli.keys import keys
+from sendmeter.cli.limits import limits
 from sendmeter.cli.organizations import organizations
 from sendmeter.cli.serve import serve
 from sendmeter.cli.verify import verify
@@ -52,7 +54,9 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(demo)
 main.add_command(organizations)
+main.add_command(limits)
 main.add_command(keys)
 main.add_command(import_events)
 main.add_command(verify)
+main.add_command(audit)
 main.add_command(db)

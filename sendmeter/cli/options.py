@@ -1,11 +1,13 @@
 """Options that several commands have, and the values that they take."""
 
 import getpass
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import click
@@ -51,9 +53,36 @@ def whoever_runs_this() -> str:
         return f"cli:{os.getuid()}"
 
 
+def print_json(value: Any) -> None:  # noqa: ANN401 - JSON
+    """Print what scripts read; an amount of USD is a text, so that no float changes it."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=_amount_text))
+
+
+def _amount_text(value: object) -> str:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value)} is not of JSON")
+    return f"{value:f}"
+
+
 def organization_of(store: Store, organization_id: str | None) -> Organization | None:
     """Find the organization that an option names; None where it names none."""
     return None if organization_id is None else organizations.get(store, organization_id)
+
+
+class NameType(click.ParamType[str]):
+    """A name that people read, of up to so many printable characters."""
+
+    name = "text"
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's
+        """Read the name, without the space around it."""
+        text = str(value).strip()
+        if not 1 <= len(text) <= self.limit or not text.isprintable():
+            self.fail(f"Write 1 to {self.limit} printable characters.", param, ctx)
+        return text
 
 
 class InstantType(click.ParamType[datetime]):

@@ -1,11 +1,10 @@
 """`sendmeter verify`: the proof that the counters are right."""
 
-import json
 import sys
 
 import click
 
-from sendmeter.cli.options import database_option, json_option, opened, organization_of
+from sendmeter.cli.options import database_option, json_option, opened, organization_of, print_json
 from sendmeter.services import organizations
 from sendmeter.services.verify import differences
 
@@ -28,7 +27,7 @@ def verify(organization: str | None, database: str | None, as_json: bool) -> Non
                 found[each.organization_id] = differences(store, each)
     wrong = {organization_id: said for organization_id, said in found.items() if said}
     if as_json:
-        click.echo(json.dumps({"organizations": len(found), "differences": wrong}))
+        print_json({"organizations": len(found), "differences": wrong})
     else:
         for organization_id, said in wrong.items():
             for line in said:

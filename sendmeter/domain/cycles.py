@@ -98,12 +98,12 @@ class Schedule:
 
     def reason(self, cycle: Cycle) -> str | None:
         """Say why a cycle is not the one that its anchor makes alone; None where it is."""
-        for starts_at, anchor in self.changes:
-            if starts_at == cycle.start:
-                return f"The anchor changed from {self.anchor_at(starts_at - _MICROSECOND)} to {anchor}."
-        if cycle != cycle_containing(self.anchor_at(cycle.start), cycle.start):
-            return "It joins cycles that were written before the rules of the time zone changed."
-        return None
+        anchor = self.anchor_at(cycle.start)
+        if cycle == cycle_containing(anchor, cycle.start):
+            return None
+        if any(starts_at == cycle.start for starts_at, _ in self.changes):
+            return f"The anchor changed from {self.anchor_at(cycle.start - _MICROSECOND)} to {anchor}."
+        return "It joins cycles that were written before the rules of the time zone changed."
 
     def _before_all_written(self, instant: datetime, written: Sequence[Cycle]) -> Cycle:
         if self.changes:

@@ -34,8 +34,8 @@ class Limits:
 
 
 def get(store: Store, organization_number: int, now: datetime) -> Limits:
-    """Tell an organization's caps and how they stand."""
-    return store.read(lambda: _limits(store, organizations.by_number(store, organization_number), now))
+    """Tell an organization's caps and how they stand, both at one instant: a hold that is settled is in just one."""
+    return store.snapshot(lambda: _limits(store, organizations.by_number(store, organization_number), now))
 
 
 def change(

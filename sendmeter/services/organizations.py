@@ -52,7 +52,12 @@ def create(
     if starts_at is not None and (refused := refused_start(starts_at, now)):
         raise InvalidRequest.of([Fault("/startsAt", refused)])
 
+    made: list[Founded] = []
+
     def work() -> Founded:
+        # Run again after a commit in doubt, it knows what it made.
+        if made and organizations.by_id(store, made[-1].organization.organization_id) is not None:
+            return made[-1]
         while True:
             organization_id = new_id("org", now, secrets.token_bytes(10))
             organization = Organization(
@@ -71,7 +76,8 @@ def create(
         told = _told(organization) | _limits_told(organization)
         audit.add(store, organization.number, "organization.created", told, by=by, now=now)
         created = keys.add(store, organization.number, account_id, "first key", FIRST_KEY_SCOPES, now, by=by)
-        return Founded(organization, account_id, created.token)
+        made.append(Founded(organization, account_id, created.token))
+        return made[-1]
 
     return store.write(work)
 

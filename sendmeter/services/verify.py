@@ -13,28 +13,29 @@ Amounts = tuple[int, int, int, int]
 
 def differences(store: Store, organization: Organization) -> list[str]:
     """Name everything of an organization that is not what its ledger adds up to; an empty list is the proof."""
-
-    def work() -> list[str]:
-        number = organization.number
-        return [
-            *_compare("cycle", ledger.cycles_counted(store, number), ledger.cycles_of_ledger(store, number)),
-            *_compare("day", ledger.days_counted(store, number), ledger.days_of_ledger(store, number)),
-            *(
-                f"event {event_id} of source {source} is booked into a cycle that does not contain it"
-                for source, event_id in ledger.misplaced(store, number)
-            ),
-            *(
-                f"the cycle that starts at {instant_text(instant_of(start))} begins before an earlier one ends"
-                for start in ledger.overlapping(store, number)
-            ),
-            *(
-                f"event {event_id} of source {source} is listed as pending and is not, or is and is not listed"
-                for source, event_id in ledger.pending_differences(store, number)
-            ),
-        ]
-
     # One transaction, so that what is recorded meanwhile is in both sums or in neither.
-    return store.snapshot(work)
+    return store.snapshot(lambda: differences_within(store, organization))
+
+
+def differences_within(store: Store, organization: Organization) -> list[str]:
+    """Name them within a transaction that is under way."""
+    number = organization.number
+    return [
+        *_compare("cycle", ledger.cycles_counted(store, number), ledger.cycles_of_ledger(store, number)),
+        *_compare("day", ledger.days_counted(store, number), ledger.days_of_ledger(store, number)),
+        *(
+            f"event {event_id} of source {source} is booked into a cycle that does not contain it"
+            for source, event_id in ledger.misplaced(store, number)
+        ),
+        *(
+            f"the cycle that starts at {instant_text(instant_of(start))} begins before an earlier one ends"
+            for start in ledger.overlapping(store, number)
+        ),
+        *(
+            f"event {event_id} of source {source} is listed as pending and is not, or is and is not listed"
+            for source, event_id in ledger.pending_differences(store, number)
+        ),
+    ]
 
 
 def _compare(kind: str, counted: ledger.Sums, summed: ledger.Sums) -> Iterator[str]:

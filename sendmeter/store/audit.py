@@ -16,7 +16,8 @@ def insert(store: Store, organization_number: int, entry: AuditEntry) -> None:
         recorded_at=microseconds(entry.recorded_at),
         made_by=entry.by,
         action=entry.action,
-        details=json.dumps(entry.details, ensure_ascii=False, default=str),
+        # Amounts of USD are Decimals, of which `str` would write 1E-7.
+        details=json.dumps(entry.details, ensure_ascii=False, default="{:f}".format),
     ).execute(store.database)
 
 

@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 from peewee import DatabaseError, InterfaceError, OperationalError
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from sendmeter.errors import Unavailable
 
@@ -75,7 +77,7 @@ class Store:
         else:
             self.path = None
             self.database = _Postgres(
-                url.replace("postgres://", "postgresql://", 1),
+                _postgresql_url(url),
                 max_connections=connections,
                 timeout=busy_timeout_seconds,
                 prefer_psycopg3=True,
@@ -191,11 +193,29 @@ class Store:
         self.database.close_idle()
 
 
+def _postgresql_url(url: str) -> str:
+    """Check a URL of PostgreSQL.
+
+    Raises ValueError where it is none, without a word of it: it may have a password.
+    """
+    url = url.replace("postgres://", "postgresql://", 1)
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError:
+        raise ValueError(
+            "The URL of the database is none of PostgreSQL. Write postgresql://USER:PASSWORD@HOST/NAME, and write what "
+            "is special in the password with a percent sign (% is %25, @ is %40, / is %2F)."
+        ) from None
+    return url
+
+
 def _sqlite_path(url: str) -> str:
     """Read `sqlite:///relative`, `sqlite:////absolute`, or the plain path of a file.
 
     Raises ValueError where the URL is of another kind.
     """
+    if url.startswith(("postgresql:", "postgres:")):
+        raise ValueError("The URL of the database is none of PostgreSQL. Write postgresql://USER:PASSWORD@HOST/NAME.")
     path = url
     if url.startswith("sqlite:"):
         if not url.startswith("sqlite:///") or len(url) == len("sqlite:///"):

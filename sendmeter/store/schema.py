@@ -45,18 +45,23 @@ def upgrade(store: Store) -> tuple[str, ...]:
     """Apply the missing migrations, all or none, and name them. Two processes at once do it once."""
 
     def work() -> tuple[str, ...]:
-        runner = _runner(store)
-        runner.History.create_table()
-        if not store.is_sqlite:
-            # On SQLite the transaction holds the one write lock already.
-            store.execute(f"LOCK TABLE {HISTORY} IN ACCESS EXCLUSIVE MODE")
-        return tuple(runner.up())
+        return lay(store)
 
     try:
         return store.write(work)
     except (IntegrityError, ProgrammingError):
         # PostgreSQL lets only one of two transactions create a table, even IF NOT EXISTS. The other's is there now.
         return store.write(work)
+
+
+def lay(store: Store) -> tuple[str, ...]:
+    """Apply the missing migrations within a transaction that is under way."""
+    runner = _runner(store)
+    runner.History.create_table()
+    if not store.is_sqlite:
+        # On SQLite the transaction holds the one write lock already.
+        store.execute(f"LOCK TABLE {HISTORY} IN ACCESS EXCLUSIVE MODE")
+    return tuple(runner.up())
 
 
 def _runner(store: Store) -> Runner:

@@ -113,3 +113,16 @@ def test_who_names_an_unknown_organization_or_key_is_told_how_to_list_them(shop)
     assert "sendmeter organizations list" in told
     told = run_cli("keys", "revoke", "key_nobody", database_url=shop["url"], expected=1).stderr
     assert "sendmeter keys list" in told
+
+
+def test_a_first_operator_key_is_made_here_and_administrates_over_http_as_its_help_says(shop, run_here, tmp_path):
+    assert "with --scope operator" in " ".join(run_here("keys", "create", "--help").stdout.split())
+    create = ("keys", "create", "--organization", shop["organizationId"], "--name", "operator", "--json")
+    made = json.loads(run_here(*create, "--scope", "operator").stdout)
+    with served_process(shop["url"], tmp_path) as server:
+        operator, first = Client(server.url, made["apiKey"]), Client(server.url, shop["apiKey"])
+        listed = operator.request("GET", "/organizations")
+        assert [each["organizationId"] for each in listed.json()["items"]] == [shop["organizationId"]]
+        assert first.request("GET", "/organizations").status_code == 403
+        operator.close()
+        first.close()

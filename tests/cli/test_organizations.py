@@ -84,7 +84,12 @@ def test_nothing_but_a_hint_is_said_where_there_are_no_organizations(tmp_path):
         (["--enforcement", "shout"], "'observe'"),
         (["--starts-at", "2026-02-30"], "is not a date of the calendar"),
         (["--starts-at", "90d"], "is not an RFC 3339 instant"),
-        (["--starts-at", "9999-01-01"], "--starts-at"),
+        (["--starts-at", "9999-01-01"], "'--starts-at': 9999-01-01T00:00:00Z is in the future."),
+        (["--starts-at", "1999-12-31"], "'--starts-at': 1999-12-31T00:00:00Z is before 2000-01-01T00:00:00Z."),
+        (["--channel-cap", "FAX=1"], "'FAX' is not one of EMAIL, INAPP_WEB"),
+        (["--channel-cap", "sms=1"], "Write it like SMS=5000."),
+        (["--channel-cap", "SMS=none"], "Write it like SMS=5000."),
+        (["--channel-cap", "SMS=1", "--channel-cap", "SMS=1"], "Name each channel once."),
         (["--starts-at", "2026-01-01T00:00:00"], "is not an RFC 3339 instant"),
         (["--name", ""], "--name"),
         (["--name", "   "], "--name"),
@@ -104,7 +109,7 @@ def test_a_wrong_option_is_refused_with_what_to_write_and_makes_no_database(opti
 
 def test_a_wrong_option_ends_a_real_process_with_2_and_leaves_no_database_behind(tmp_path):
     told = run_cli("organizations", "create", "--timezone", "Europe/Berln", cwd=tmp_path, expected=2)
-    assert "--name" in told.stderr
+    assert "--timezone" in told.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,8 +12,8 @@ from sendmeter.store import Store
 
 COUNT = "SELECT COUNT(*) FROM organizations"
 INSERT = (
-    "INSERT INTO organizations (organization_id, public_id, name, anchor_day, time_zone, starts_at, created_at,"
-    " enforcement) VALUES (?, 'org_x', 'x', 1, 'UTC', 0, 0, 'block')"
+    "INSERT INTO organizations (organization_id, public_id, name, starts_at, created_at, enforcement)"
+    " VALUES (?, 'org_x', 'x', 0, 0, 'block')"
 )
 
 

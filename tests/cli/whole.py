@@ -1,0 +1,95 @@
+"""A database with something in every table and every column; what a database has, read without the product."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from sendmeter.domain.caps import Caps
+from sendmeter.domain.cycles import Anchor
+from sendmeter.domain.events import UsageEvent
+from sendmeter.domain.holds import Asked
+from sendmeter.services import corrections, events, holds, keys, organizations
+from sendmeter.services.organizations import Change
+from sendmeter.store import Store, providers
+from sendmeter.store.schema import upgrade
+
+HISTORY = "schema_migration"
+
+
+def fill(url):
+    """Fill an empty database, as months of use would; give the token of a key that works."""
+    now = datetime.now(UTC)
+    long_ago = now - timedelta(days=100)
+    with closing(Store(url)) as store:
+        upgrade(store)
+        caps = Caps(10**6, 123_456_789_000_000_001, {"SMS": 5_000, "EMAIL": 2**53 - 1}, "observe")
+        name, anchor, starts_at = "Zoë & 'Söhne' 🐦", Anchor(31, "Asia/Kathmandu"), now - timedelta(days=900)
+        founded = organizations.create(store, name, anchor, caps, long_ago, by="test", starts_at=starts_at)
+        number, organization_id = founded.organization.number, founded.organization.organization_id
+        # So that no test crosses the end of the running cycle.
+        mid_cycle = Change(anchor_day=min((now - timedelta(days=14)).day, 28))
+        organizations.change(store, organization_id, mid_cycle, long_ago, by="test")
+        _record(store, number, now)
+        _hold(store, number, now)
+        organizations.change(store, organization_id, Change(time_zone="Europe/Berlin"), now, by="test")
+        short = keys.create(store, number, "short", ["events:read"], now, by="test", expires_at=now + timedelta(days=1))
+        keys.revoke(store, short.key.key_id, now, by="test")
+        store.write(lambda: providers.failed(store, number, "telnyx", '10009 \\ "quota"', now))
+        organizations.create(store, "Empty", Anchor(1, "UTC"), Caps(), now, by="test")
+        return founded.token
+
+
+def _record(store, number, now):
+    plain = UsageEvent("crm", "plain", "EMAIL", 7, None, "ses", None, now - timedelta(hours=1), {})
+    sms = replace(plain, channel="SMS", provider="telnyx", provider_message_id="m-1")
+    batch = [
+        plain,
+        replace(plain, event_id="with-metadata", metadata={"tag": 'a "b" \\ é 🐦', "empty": ""}),
+        replace(sms, event_id="costed", cost_nano_usd=8_999_999_999_000_000_001, metadata={"country": "NP"}),
+        replace(sms, event_id="free", cost_nano_usd=0),
+        replace(sms, event_id="pending"),
+        replace(sms, event_id="told-later", channel="CALL"),
+        replace(plain, event_id="voided", occurred_at=now - timedelta(days=2)),
+        replace(plain, event_id="late", occurred_at=now - timedelta(days=200)),
+    ]
+    events.record(store, number, [("", event) for event in batch], now)
+    old = [replace(plain, event_id=f"old-{days}", occurred_at=now - timedelta(days=days)) for days in range(0, 600, 5)]
+    events.record(store, number, [("", event) for event in old], now, backfilled_by="test")
+    many = [replace(plain, event_id=f"m-{index:05}", source="bulk") for index in range(2_345)]
+    for start in range(0, len(many), 1_000):
+        events.record(store, number, [("", event) for event in many[start : start + 1_000]], now)
+    corrections.settle(store, number, ("crm", "told-later"), 5, None, now, by="test")
+    corrections.settle(store, number, ("crm", "costed"), 1, "a credit note", now, by="test")
+    for event_id, reason in (("costed", "never sent"), ("voided", "twice"), ("old-400", "too late")):
+        corrections.void(store, number, ("crm", event_id), reason, now, by="test")
+
+
+def _hold(store, number, now):
+    for hold_id in ("standing", "settled", "costed", "released"):
+        holds.place(store, number, Asked(hold_id, "SMS", 3, 30_000_001, 900), now)
+    holds.place(store, number, Asked("without-cost", "PUSH", 1, None, 1), now)
+    for hold_id in ("settled", "costed"):
+        holds.settle(store, number, hold_id, {"provider": "telnyx"}, now)
+    corrections.settle(store, number, ("api", "costed"), 7, None, now, by="test")
+    holds.release(store, number, "released", now)
+
+
+def content(url):
+    """Read all tables with the driver alone: their rows by name."""
+    if url.startswith("sqlite:"):
+        statement = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        database = sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)
+    else:
+        statement = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        database = psycopg.connect(url)
+    with closing(database):
+        names = {row[0] for row in database.execute(statement).fetchall()} - {HISTORY}
+        return {name: sorted(database.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in names}
+
+
+def is_empty(url):
+    """Tell whether no table has a row, or there is none."""
+    return not any(content(url).values())
