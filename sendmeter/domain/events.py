@@ -86,7 +86,7 @@ class UsageEvent:
             "occurred_at": "occurredAt",
             "metadata": "metadata",
         }
-        return [name for field, name in names.items() if getattr(self, field) != getattr(other, field)]
+        return differing(names, self, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,11 @@ class Booking:
     event: UsageEvent
     occurred_at: datetime
     place: Place
+
+
+def differing(names: Mapping[str, str], one: object, other: object) -> list[str]:
+    """Name what two values have otherwise, in the contract's words; `names` has those by field."""
+    return [name for field, name in names.items() if getattr(one, field) != getattr(other, field)]
 
 
 def place_of(instant: datetime, own: Cycle, running: Cycle, now: datetime) -> Place:

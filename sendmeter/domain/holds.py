@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sendmeter.domain.events import UsageEvent
+from sendmeter.domain.events import UsageEvent, differing
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.money import nano_usd, usd
 from sendmeter.domain.usage import Counter
@@ -47,7 +47,7 @@ class Asked:
             "estimated_cost_nano_usd": "estimatedCost",
             "ttl_seconds": "ttlSeconds",
         }
-        return [name for field, name in names.items() if getattr(self, field) != getattr(other, field)]
+        return differing(names, self, other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from connexion.decorators.parameter import pythonic
@@ -109,7 +109,7 @@ class Bridge:
             media_type=media_type,
             payload=payload,
             # Connexion reads them again; what is given here, which was validated, wins.
-            **{pythonic(name): value for name, value in given.items()},
+            **{_argument(name): value for name, value in given.items()},
         )
         return self._call_flask(_environ(scope, headers, body))
 
@@ -126,6 +126,12 @@ class Bridge:
         finally:
             parts.close()
         return start, answer
+
+
+@lru_cache
+def _argument(name: str) -> str:
+    """Name a parameter as connexion names it to handlers: `eventId` is `event_id`, `from` is `from_`."""
+    return str(pythonic(name))
 
 
 def operation_of(contract: Contract, scope: Scope) -> Operation | None:

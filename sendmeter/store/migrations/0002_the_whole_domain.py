@@ -64,13 +64,16 @@ STATEMENTS = [
     "ALTER TABLE cycles ADD COLUMN reason TEXT",
     "ALTER TABLE events ADD COLUMN estimated_cost_nano_usd BIGINT",
     "ALTER TABLE cycle_counters ADD COLUMN estimated_nano_usd BIGINT NOT NULL DEFAULT 0"
-    " CONSTRAINT cycle_counters_estimated CHECK (estimated_nano_usd BETWEEN -9000000000000000000 AND 9000000000000000000)",
+    " CONSTRAINT cycle_counters_estimated"
+    " CHECK (estimated_nano_usd BETWEEN -9000000000000000000 AND 9000000000000000000)",
     "ALTER TABLE day_counters ADD COLUMN estimated_nano_usd BIGINT NOT NULL DEFAULT 0"
-    " CONSTRAINT day_counters_estimated CHECK (estimated_nano_usd BETWEEN -9000000000000000000 AND 9000000000000000000)",
+    " CONSTRAINT day_counters_estimated"
+    " CHECK (estimated_nano_usd BETWEEN -9000000000000000000 AND 9000000000000000000)",
     # Each listing of events is of one channel, or of all, newest first: one index, read once for each channel.
     "CREATE INDEX events_channel_time ON events (organization_id, channel, occurred_at, source, event_id)",
     # Holds that are settled or released leave the index; those that stand are added up from it alone.
-    "CREATE INDEX holds_standing ON holds (organization_id, expires_at, channel, quantity, estimated_cost_nano_usd)"
+    "CREATE INDEX holds_standing ON holds"
+    " (organization_id, expires_at, channel, quantity, estimated_cost_nano_usd, state)"
     " WHERE state = 'held'",
 ]
 
