@@ -37,7 +37,9 @@ ZONES = [
     "Pacific/Chatham",
     "Pacific/Kiritimati",
 ]
-ENUMERATED = ["America/Havana", "America/New_York", "America/St_Johns", "Asia/Beirut", "Asia/Gaza", "Pacific/Apia"]
+FIXED = ("UTC", "Asia/Ka", "Asia/Kol", "Africa/Mon", "Pacific/Kir")  # no change since 1996
+WITH_CHANGES = [zone for zone in ZONES if not zone.startswith(FIXED)]
+QUARTER = timedelta(minutes=15)  # since 1996 every midnight there is comes on one
 INSTANTS = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - made aware
 
 
@@ -76,8 +78,8 @@ def test_cycles_tile_time_for_every_anchor_day(name):
     zone = ZoneInfo(name)
     for day in range(1, 32):
         anchor = Anchor(day, name)
-        cycle = cycle_containing(anchor, datetime(2006, 1, 15, tzinfo=UTC))
-        while cycle.start.year < 2031:
+        cycle = cycle_containing(anchor, datetime(1996, 1, 15, tzinfo=UTC))
+        while cycle.start.year < 2037:
             assert cycle_containing(anchor, cycle.start) == cycle
             assert cycle_containing(anchor, cycle.end - MICROSECOND) == cycle
             following = cycle_containing(anchor, cycle.end)
@@ -118,24 +120,24 @@ def test_a_cycle_starts_when_the_clock_on_the_wall_first_shows_its_day(name, day
     assert start - first_instant_of(shown, zone) in (timedelta(0), -timedelta(seconds=(60 - start.second) % 60))
 
 
-@pytest.mark.parametrize("name", ENUMERATED)
+@pytest.mark.parametrize("name", ZONES)
 def test_every_month_end_of_forty_years_starts_as_the_wall_clock_says(name):
     zone, anchor = ZoneInfo(name), Anchor(31, name)
     for year in range(1996, 2037):
         for month in range(1, 13):
             day = anchor_date(anchor, year, month)
-            start = first_instant_of(day, zone)
+            start = first_instant_of(day, zone, QUARTER)
             assert cycle_containing(anchor, start).start == start, day
             assert cycle_containing(anchor, start - MICROSECOND).end == start, day
 
 
-@pytest.mark.parametrize("name", [*ENUMERATED, "Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo"])
+@pytest.mark.parametrize("name", WITH_CHANGES)
 def test_every_day_around_a_clock_change_starts_as_the_wall_clock_says(name):
     zone = ZoneInfo(name)
     days = days_of_change(zone, 1996, 2036)
-    assert len(days) >= 3
+    assert len(days) >= 2, "the zone has no change"
     for day in days:
-        anchor, start = Anchor(day.day, name), first_instant_of(day, zone)
+        anchor, start = Anchor(day.day, name), first_instant_of(day, zone, QUARTER)
         assert cycle_containing(anchor, start).start == start, day
         assert cycle_containing(anchor, start - MICROSECOND).end == start, day
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sendmeter.domain.channels import CHANNELS, COSTED_CHANNELS, MESSAGE_CHANNELS
-from sendmeter.domain.events import UsageEvent, as_sent, refused_time
+from sendmeter.domain.cycles import CLOSES_AFTER, Cycle
+from sendmeter.domain.events import Place, UsageEvent, as_sent, place_of, refused_time
+from sendmeter.domain.usage import Counter
 
 PROVEN = settings(max_examples=100, derandomize=True, deadline=None)
 TICK = timedelta(microseconds=1)
@@ -41,11 +43,6 @@ def test_what_is_left_out_has_the_contracts_default():
 @pytest.mark.parametrize(("cost", "nanos"), [("0", 0), (0, 0), (Decimal("1E-9"), 1), (2, 2 * 10**9), ("0.1", 10**8)])
 def test_a_cost_of_zero_is_known_and_a_cost_is_read_exactly(cost, nanos):
     assert UsageEvent.from_json({**SMS, "cost": cost}).cost_nano_usd == nanos
-
-
-def test_a_quantity_with_a_zero_fraction_is_counted_as_a_whole_number():
-    quantity = UsageEvent.from_json({**SMS, "quantity": Decimal("3.0")}).quantity
-    assert (quantity, type(quantity)) == (3, int)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -114,7 +111,8 @@ def test_every_difference_is_named_in_the_contracts_words(changed):
 
 
 def test_no_field_of_an_event_is_forgotten_when_two_are_compared():
-    assert {field.name for field in fields(UsageEvent)} == {*CHANGES, "source", "event_id"}
+    # An estimate is its hold's: the sender of the event never says it.
+    assert {field.name for field in fields(UsageEvent)} == {*CHANGES, "source", "event_id", "estimated_cost_nano_usd"}
     assert {word for _, word in CHANGES.values()} == {*SMS} - {"id", "source"}
 
 
@@ -142,6 +140,38 @@ def test_the_same_instant_in_another_zone_is_no_difference():
 def test_a_time_is_refused_from_one_microsecond_past_its_bound(occurred_at, starts_at, refused):
     said = refused_time(occurred_at, starts_at=starts_at, now=NOON)
     assert said is None if refused is None else refused in said
+
+
+def test_a_backfill_may_be_as_old_as_the_organization_and_not_older_or_ahead():
+    for age, refused in ((timedelta(days=4_000), None), (-timedelta(minutes=5) - TICK, "ahead")):
+        said = refused_time(NOON - age, starts_at=LONG_AGO, now=NOON, backfill=True)
+        assert said is None if refused is None else refused in said
+    said = refused_time(LONG_AGO - TICK, starts_at=LONG_AGO, now=NOON, backfill=True)
+    assert said == "is before the organization's start, 2000-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(("behind_the_closing", "late"), [(-TICK, False), (timedelta(0), True), (TICK, True)])
+def test_what_belongs_to_a_closed_cycle_is_booked_now_in_the_running_one(behind_the_closing, late):
+    october = Cycle(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+    running = Cycle(october.end, datetime(2026, 12, 1, tzinfo=UTC))
+    now, occurred_at = october.end + CLOSES_AFTER + behind_the_closing, october.end - TICK
+    expected = Place(now, running, late=True) if late else Place(occurred_at, october, late=False)
+    assert place_of(occurred_at, october, running, now) == expected
+    assert place_of(now, running, running, now) == Place(now, running, late=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "counter"),
+    [
+        ({}, Counter("SMS", 3, 10_900_000, 0)),
+        ({"estimated_cost_nano_usd": 7}, Counter("SMS", 3, 10_900_000, 0)),
+        ({"cost_nano_usd": None, "estimated_cost_nano_usd": 7}, Counter("SMS", 3, 0, 1, 7)),
+        ({"cost_nano_usd": None}, Counter("SMS", 3, 0, 1, 0)),
+        ({"channel": "EMAIL", "cost_nano_usd": None, "estimated_cost_nano_usd": 7}, Counter("EMAIL", 3, 0, 0)),
+    ],
+)
+def test_an_estimate_counts_only_while_the_cost_is_pending(changes, counter):
+    assert replace(READ, **changes).counter == counter
 
 
 def test_an_event_that_the_servers_clock_timed_is_given_back_without_a_time():

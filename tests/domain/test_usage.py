@@ -22,6 +22,7 @@ COUNTERS = st.lists(
         st.integers(-(10**15), 10**15),
         st.integers(-(10**18), 10**18),
         st.integers(0, 10**6),
+        st.integers(0, 10**15),
     ),
     unique_by=lambda counter: counter.channel,
 )
@@ -43,7 +44,7 @@ def test_all_seven_channels_are_there_and_none_is_changed(counters):
     assert tuple(usage.counters) == CHANNELS
     given_back = {astuple(counter) for counter in usage.counters.values()}
     missing = {*CHANNELS} - {counter.channel for counter in counters}
-    assert given_back == {astuple(counter) for counter in counters} | {(name, 0, 0, 0) for name in missing}
+    assert given_back == {astuple(counter) for counter in counters} | {(name, 0, 0, 0, 0) for name in missing}
 
 
 @PROVEN
@@ -55,6 +56,15 @@ def test_the_answer_is_the_contracts_and_its_budget_is_exactly_sms_and_calls(cou
     # As a client reads it back, from the digits alone.
     read = json.loads(json.dumps(answer, default=lambda number: format(number, "f")))
     assert Decimal(read["budgetUsage"]) * 10**9 == Usage.of(NOVEMBER, counters).cost_nano_usd
+
+
+@PROVEN
+@given(COUNTERS, COUNTERS)
+def test_counters_of_one_channel_are_added_up_amount_by_amount(ones, others):
+    added = Usage.of(NOVEMBER, [*ones, *others])
+    for name in CHANNELS:
+        parts = [astuple(each)[1:] for each in (*ones, *others) if each.channel == name]
+        assert astuple(added.counters[name]) == (name, *(sum(part) for part in zip(*parts, (0,) * 4, strict=True)))
 
 
 def test_the_answer_says_each_thing_under_its_own_name():

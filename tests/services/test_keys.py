@@ -7,7 +7,7 @@ import pytest
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.keys import token_of
-from sendmeter.errors import NotFound, Unauthorized
+from sendmeter.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
 from sendmeter.services import keys, organizations
 from tests.live import NOON
 
@@ -61,5 +61,39 @@ def test_a_key_that_there_is_not_cannot_be_revoked(store, organization):
 
 def test_keys_are_listed_by_organization_or_all(store, organization):
     other = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
-    assert [key.name for key in keys.search(store, other.number)] == ["first key"]
-    assert len(keys.search(store)) == 2
+    assert [key.name for key in keys.everyone(store, other.number)] == ["first key"]
+    assert len(keys.everyone(store)) == 2
+
+
+def test_keys_are_listed_page_by_page_oldest_first_and_only_the_organizations_own(store, organization):
+    for number in range(5):
+        keys.create(store, organization.number, f"key {number}", [], NOON + timedelta(seconds=number + 1), by="test")
+    organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON, by="test")
+    names, cursor = [], None
+    while True:
+        page = keys.search(store, organization.number, cursor, 2)
+        names.append([key.name for key in page.items])
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert names == [["first key", "key 0"], ["key 1", "key 2"], ["key 3", "key 4"]]
+
+
+def test_a_key_gives_at_most_its_own_scopes_and_nothing_that_would_have_expired(store, organization):
+    caller = keys.create(store, organization.number, "boss", ["keys:write", "events:write"], NOON, by="test").key
+    made = keys.grant(store, caller, "gateway", ["events:write"], NOON, expires_at=NOON + timedelta(microseconds=1))
+    assert (made.key.account_id, made.key.scopes) == (caller.account_id, ("events:write",))
+    with pytest.raises(Forbidden, match="lacks operator, holds:write"):
+        keys.grant(store, caller, "x", ["operator", "events:write", "holds:write"], NOON)
+    with pytest.raises(InvalidRequest) as refusal:
+        keys.grant(store, caller, "x", [], NOON, expires_at=NOON)
+    assert [fault.pointer for fault in refusal.value.faults] == ["/expiresAt"]
+    assert len(keys.everyone(store, organization.number)) == 3
+
+
+def test_a_key_of_another_organization_cannot_be_revoked(store, organization):
+    other = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
+    made = keys.create(store, organization.number, "gateway", [], NOON, by="test")
+    with pytest.raises(NotFound):
+        keys.revoke(store, made.key.key_id, NOON, by="test", organization_number=other.number)
+    assert keys.caller_of(store, made.token, NOON)

@@ -15,7 +15,7 @@ def test_an_organization_is_read_back_as_it_was_made(store):
     caps = Caps(messages=5, budget_nano_usd=7, channels={"SMS": 3}, enforcement="lock")
     made = organizations.create(store, "Zürich ✓", Anchor(31, "Asia/Kathmandu"), caps, NOON, by="test").organization
     assert organizations.get(store, made.organization_id) == made
-    assert organizations.search(store) == [made]
+    assert organizations.everyone(store) == [made]
 
 
 def test_an_organization_starts_with_its_running_cycle_unless_told_otherwise(store):

@@ -123,7 +123,7 @@ def test_a_unit_of_work_starts_again_where_its_connection_is_cut_at_the_commit(o
     runs = []
 
     def work():
-        runs.append(events._record(own_store, organization.number, [("", UsageEvent.from_json(email))], NOON))
+        runs.append(events.add(own_store, organization, [("", UsageEvent.from_json(email))], NOON))
         if len(runs) == 1:
             with psycopg.connect(own_postgres.url, autocommit=True) as other:
                 other.execute(TERMINATE)

@@ -1,6 +1,7 @@
 """The schema: laid where there is none, brought up to date, refused where it is another's."""
 
 import multiprocessing
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,8 +12,9 @@ from peewee import Model
 from sendmeter.settings import Settings
 from sendmeter.startup import UnknownSchema, open_store
 from sendmeter.store import Store, tables
-from sendmeter.store.schema import HISTORY, state_of, upgrade
+from sendmeter.store.schema import HISTORY, MIGRATIONS, state_of, upgrade
 
+STEPS = len(list(MIGRATIONS.glob("[0-9]*.py")))
 MODELS = [model for model in vars(tables).values() if isinstance(model, type) and issubclass(model, Model)]
 TABLES = [model for model in MODELS if model.__name__[0] not in "_M"]
 
@@ -31,23 +33,21 @@ def test_an_empty_database_gets_its_tables_when_it_is_opened(empty_url):
 
 
 def test_a_database_of_a_newer_version_is_refused(database_url, store):
-    step = (f"INSERT INTO {HISTORY} (id, name, applied) VALUES (99, '0099_later', '2030-01-01 00:00:00')", ())
+    step = (f"INSERT INTO {HISTORY} (id, name, applied) VALUES (9999, '9999_later', '2030-01-01 00:00:00')", ())
     store.write(lambda: store.execute(*step))
-    with pytest.raises(UnknownSchema, match=r"newer version of Sendmeter \(it has 0099_later\)"):
+    with pytest.raises(UnknownSchema, match=r"newer version of Sendmeter \(it has 9999_later\)"):
         open_store(Settings(database_url=database_url))
 
 
 def test_a_database_that_lacks_a_step_is_refused_with_the_command_to_run(database_url, store, tmp_path, monkeypatch):
     later = tmp_path / "migrations"
-    later.mkdir()
-    for step in ("0001_first_tables", "0002_later"):
-        (later / f"{step}.py").write_text(
-            "def up(migrator, db):\n    db.execute_sql('CREATE TABLE later (x BIGINT)')\n"
-        )
+    shutil.copytree(MIGRATIONS, later)
+    step = "def up(migrator, db):\n    db.execute_sql('CREATE TABLE later (x BIGINT)')\n"
+    (later / "9998_later.py").write_text(step)
     monkeypatch.setattr("sendmeter.store.schema.MIGRATIONS", later)
-    with pytest.raises(UnknownSchema, match=r'lacks 0002_later.*"sendmeter db upgrade"'):
+    with pytest.raises(UnknownSchema, match=r'lacks 9998_later.*"sendmeter db upgrade"'):
         open_store(Settings(database_url=database_url))
-    assert upgrade(store) == ("0002_later",)
+    assert upgrade(store) == ("9998_later",)
     assert upgrade(store) == ()
     open_store(Settings(database_url=database_url)).close()
 
@@ -74,7 +74,7 @@ def test_threads_that_find_an_empty_database_at_the_same_instant_lay_its_tables_
             return len(state_of(store).applied)
 
     with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(work, range(4))) == [1] * 4
+        assert list(threads.map(work, range(4))) == [STEPS] * 4
 
 
 def _upgrade(url, start, applied):
@@ -90,7 +90,7 @@ def test_processes_that_find_an_empty_database_at_once_lay_its_tables_once(empty
     for process in processes:
         process.start()
     start.set()
-    assert [applied.get(timeout=60) for _ in processes] == [1, 1, 1]
+    assert [applied.get(timeout=60) for _ in processes] == [STEPS] * 3
     for process in processes:
         process.join(30)
         assert process.exitcode == 0

@@ -1,0 +1,148 @@
+"""A database of the first version, with data in it, becomes one of this version and nothing of it is lost."""
+
+import json
+import shutil
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sendmeter.domain.caps import Caps
+from sendmeter.domain.cycles import Anchor, Schedule
+from sendmeter.domain.instants import microseconds
+from sendmeter.domain.usage import Counter
+from sendmeter.services import corrections, events, organizations, usage
+from sendmeter.services.events import Search
+from sendmeter.services.organizations import Change
+from sendmeter.services.verify import differences
+from sendmeter.store import Store
+from sendmeter.store.schema import MIGRATIONS, state_of, upgrade
+from tests.live import NOON
+
+STARTS = datetime(2026, 11, 15, 5, tzinfo=UTC)
+ENDS = datetime(2026, 12, 15, 5, tzinfo=UTC)
+IDS = ("org_06gvhkva01ovv3pifufgl88ik4", "org_06gvhkva02qvv3pj00000000k4")
+ANCHORS = (Anchor(15, "America/New_York"), Anchor(31, "America/Argentina/Buenos_Aires"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def first_version(request, tmp_path, monkeypatch):
+    """A store whose database was laid by the first migration alone, with two organizations and their traffic."""
+    postgresql = request.param == "postgresql"
+    url = request.getfixturevalue("empty_postgres_url") if postgresql else f"sqlite:///{tmp_path}/old.db"
+    first = tmp_path / "first"
+    first.mkdir()
+    shutil.copy(MIGRATIONS / "0001_first_tables.py", first)
+    with closing(Store(url)) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr("sendmeter.store.schema.MIGRATIONS", first)
+            assert upgrade(store) == ("0001_first_tables",)
+        store.write(lambda: _fill(store))
+        yield store
+
+
+def _insert(store, table, **row):
+    places = ", ".join("?" * len(row))
+    store.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", list(row.values()))
+
+
+def _fill(store):
+    from sendmeter.domain.ids import organization_number
+
+    numbers = [organization_number(each) for each in IDS]
+    at, start = microseconds(NOON), microseconds(STARTS)
+    for number, public_id, anchor, caps in zip(numbers, IDS, ANCHORS, ('{"SMS": 3}', None), strict=True):
+        _insert(
+            store,
+            "organizations",
+            organization_id=number,
+            public_id=public_id,
+            name="Zürich ✓",
+            anchor_day=anchor.day,
+            time_zone=anchor.time_zone,
+            starts_at=start,
+            created_at=at,
+            enforcement="lock",
+            message_cap=9,
+            budget_cap_nano_usd=None,
+            channel_caps=caps,
+        )
+    number = numbers[0]
+    _insert(
+        store,
+        "cycles",
+        organization_id=number,
+        starts_at=start,
+        ends_at=microseconds(ENDS),
+        anchor_day=15,
+        time_zone="America/New_York",
+    )
+    for event_id, channel, cost in (("a", "EMAIL", None), ("b", "SMS", 5), ("c", "SMS", None)):
+        key = {"organization_id": number, "source": "api", "event_id": event_id}
+        _insert(
+            store,
+            "events",
+            **key,
+            channel=channel,
+            quantity=2,
+            cost_nano_usd=cost,
+            occurred_at=at,
+            recorded_at=at,
+            cycle_starts_at=start,
+            late=False,
+            metadata=json.dumps({"a": "b"}),
+        )
+        if event_id == "c":
+            _insert(store, "pending_costs", **key, cycle_starts_at=start)
+    for channel, quantity, cost, pending in (("EMAIL", 2, 0, 0), ("SMS", 4, 5, 1)):
+        amounts = {"channel": channel, "quantity": quantity, "cost_nano_usd": cost, "pending": pending}
+        _insert(store, "cycle_counters", organization_id=number, cycle_starts_at=start, **amounts)
+        _insert(
+            store, "day_counters", organization_id=number, day=(NOON - datetime(1970, 1, 1, tzinfo=UTC)).days, **amounts
+        )
+
+
+def test_anchors_caps_and_usage_are_kept_and_everything_adds_up(first_version):
+    store = first_version
+    assert upgrade(store) == state_of(store).applied[1:]
+    assert state_of(store).is_current
+    found = [organizations.get(store, each) for each in IDS]
+    assert [each.schedule for each in found] == [Schedule(anchor) for anchor in ANCHORS]
+    assert [each.caps for each in found] == [
+        Caps(messages=9, channels={"SMS": 3}, enforcement="lock"),
+        Caps(messages=9, enforcement="lock"),
+    ]
+    assert {each.name for each in found} == {"Zürich ✓"}
+    assert {len(each.cursor_key) for each in found} == {32}
+    assert found[0].cursor_key != found[1].cursor_key
+    assert [differences(store, each) for each in found] == [[], []]
+
+
+def test_what_was_recorded_before_is_searched_corrected_and_added_to_afterwards(first_version):
+    store = first_version
+    upgrade(store)
+    organization = organizations.get(store, IDS[0])
+    page = events.search(store, organization.number, Search(), None, 2)
+    rest = events.search(store, organization.number, Search(), page.next_cursor, 2)
+    assert [each.event.event_id for each in page.items + rest.items] == ["c", "b", "a"]
+    assert {each.place.cycle.end for each in page.items} == {ENDS}
+    corrections.settle(store, organization.number, ("api", "c"), 7, None, NOON, by="test")
+    corrections.void(store, organization.number, ("api", "b"), "never sent", NOON, by="test")
+    read = usage.get(store, organization.number, NOON, known_costs=True, grace_seconds=0)
+    assert read.counters["SMS"] == Counter("SMS", 2, 7, 0)
+    changed = organizations.change(store, IDS[0], Change(anchor_day=1), NOON, by="test")
+    assert changed.schedule.changes == ((ENDS, Anchor(1, "America/New_York")),)
+    assert organizations.get(store, IDS[0]) == changed
+    following = usage.get(store, organization.number, ENDS + timedelta(days=1), known_costs=True, grace_seconds=0)
+    assert (following.cycle.start, following.cycle.end) == (ENDS, datetime(2027, 1, 1, 5, tzinfo=UTC))
+    assert differences(store, organization) == []
+
+
+@pytest.mark.parametrize("first_version", ["sqlite"], indirect=True)  # there, a table is told as one text
+def test_an_upgraded_database_has_the_tables_of_a_new_one(first_version, tmp_path):
+    store = first_version
+    upgrade(store)
+    with closing(Store(f"{tmp_path}/new.db")) as new:
+        upgrade(new)
+        told = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%schema_migration%' ORDER BY name"
+        assert store.read(lambda: store.execute(told).fetchall()) == new.read(lambda: new.execute(told).fetchall())
