@@ -7,7 +7,6 @@ from sendmeter.domain.keys import Key
 from sendmeter.domain.periods import refused_range
 from sendmeter.errors import Fault, InvalidRequest
 from sendmeter.services import usage
-from sendmeter.services.usage import Costs
 from sendmeter.settings import Settings
 from sendmeter.store import Store
 
@@ -38,6 +37,14 @@ def history(
     first, last = date.fromisoformat(start_date), date.fromisoformat(end_date)
     if refused := refused_range(first, last):
         raise InvalidRequest.of([Fault("query:endDate", refused)])
-    certainty = Costs.asked(known=costs == "known", grace_seconds=settings.provider_grace_seconds, now=now)
-    periods = usage.history(store, caller.organization_number, first, last, group_by, now, certainty)
+    periods = usage.history(
+        store,
+        caller.organization_number,
+        first,
+        last,
+        group_by,
+        now,
+        known_costs=costs == "known",
+        grace_seconds=settings.provider_grace_seconds,
+    )
     return {"items": [period.to_json() for period in periods]}

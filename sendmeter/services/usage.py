@@ -17,19 +17,6 @@ from sendmeter.store import Store, organizations, providers, usage
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """How sure costs must be: `known` alone will do, or none may be owed by a provider failing before an instant."""
-
-    known: bool
-    failing_before: datetime
-
-    @classmethod
-    def asked(cls, *, known: bool, grace_seconds: int, now: datetime) -> "Costs":
-        """Give a provider a grace time before its failure makes an answer wrong."""
-        return cls(known, now - timedelta(seconds=grace_seconds))
-
-
-@dataclass(frozen=True, slots=True)
 class Period:
     """What was used in one period of a history, and what the period goes by: its month, or its first day."""
 
@@ -52,20 +39,29 @@ def get(store: Store, organization_number: int, now: datetime, *, known_costs: b
     Raises UsageLimitExceeded where a cap is reached and the organization is locked by it, and ProviderFailed where a
     provider has failed for longer than the grace time and owes costs of the cycle, unless known costs are asked for.
     """
-    costs = Costs.asked(known=known_costs, grace_seconds=grace_seconds, now=now)
 
     def work() -> Usage:
         organization = organizations.by_number(store, organization_number)
         found = _running(store, organization, now)
         _refuse_where_locked(organization, found)
-        _refuse_where_owed(store, organization_number, [found], found.cycle, found.cycle, costs)
+        if not known_costs:
+            failing_before = now - timedelta(seconds=grace_seconds)
+            _refuse_where_owed(store, organization_number, [found], found.cycle, found.cycle, failing_before)
         return found
 
     return store.read(work)
 
 
 def history(
-    store: Store, organization_number: int, first: date, last: date, grouping: str, now: datetime, costs: Costs
+    store: Store,
+    organization_number: int,
+    first: date,
+    last: date,
+    grouping: str,
+    now: datetime,
+    *,
+    known_costs: bool,
+    grace_seconds: int,
 ) -> list[Period]:
     """Give an organization's usage by period, oldest first, from counters alone, for all that overlap some UTC days.
 
@@ -78,10 +74,11 @@ def history(
         _refuse_where_locked(organization, _running(store, organization, now))
         periods = _by_cycle if grouping == "billing" else _by_day
         found = periods(store, organization, first, last, grouping)
-        used = [period.usage for period in found]
-        start, end = used[0].cycle.start, used[-1].cycle.end
-        cycles = list(cycles_between(store, organization, start, end))
-        _refuse_where_owed(store, organization_number, used, cycles[0], cycles[-1], costs)
+        if not known_costs:
+            used = [period.usage for period in found]
+            cycles = list(cycles_between(store, organization, used[0].cycle.start, used[-1].cycle.end))
+            failing_before = now - timedelta(seconds=grace_seconds)
+            _refuse_where_owed(store, organization_number, used, cycles[0], cycles[-1], failing_before)
         return found
 
     return store.snapshot(work)
@@ -134,12 +131,17 @@ def _refuse_where_locked(organization: Organization, running: Usage) -> None:
 
 
 def _refuse_where_owed(
-    store: Store, organization_number: int, found: Iterable[Usage], first: Cycle, last: Cycle, costs: Costs
+    store: Store,
+    organization_number: int,
+    found: Iterable[Usage],
+    first: Cycle,
+    last: Cycle,
+    failing_before: datetime,
 ) -> None:
     """Refuse sums that lack costs, where a provider that has been failing for too long owes costs of their cycles."""
-    if costs.known or not any(each.pending for each in found):
+    if not any(each.pending for each in found):
         return
-    owed = providers.owing(store, organization_number, first, last, costs.failing_before)
+    owed = providers.owing(store, organization_number, first, last, failing_before)
     if owed is not None:
         provider, since, code = owed
         raise ProviderFailed(

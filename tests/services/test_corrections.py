@@ -8,7 +8,6 @@ from sendmeter.domain.ledger import SETTLE, VOID
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import Conflict, InvalidRequest, NotFound, ProviderFailed
 from sendmeter.services import corrections, usage
-from sendmeter.services.usage import Costs
 from sendmeter.store import providers
 from tests.live import NOON
 from tests.services.calls import TICK, USD, check, entry, founded, read, record, rows
@@ -116,11 +115,11 @@ def test_a_cost_settled_late_is_owed_no_more_though_the_closed_cycle_goes_on_tel
     record(store, organization, {"id": "s", "channel": "SMS", "provider": "telnyx"})
     store.write(lambda: providers.failed(store, organization.number, "telnyx", "10009", NOON))
     days = date(2026, 11, 1), date(2026, 11, 30)
-    asked = (organization.number, *days, "billing", CLOSED, Costs(known=False, failing_before=CLOSED))
+    asked = (organization.number, *days, "billing", CLOSED)
     with pytest.raises(ProviderFailed):
-        usage.history(store, *asked)
+        usage.history(store, *asked, known_costs=False, grace_seconds=0)
     settle(store, organization, "s", USD, CLOSED)
-    (period,) = usage.history(store, *asked)
+    (period,) = usage.history(store, *asked, known_costs=False, grace_seconds=0)
     assert period.usage.counters["SMS"] == Counter("SMS", 1, 0, 1)
 
 

@@ -14,7 +14,6 @@ from sendmeter.domain.usage import Counter
 from sendmeter.errors import ProviderFailed, UsageLimitExceeded
 from sendmeter.services import corrections, organizations, usage
 from sendmeter.services.organizations import Change
-from sendmeter.services.usage import Costs
 from sendmeter.store import providers
 from tests.live import NOON
 from tests.services.calls import USD, check, founded, record
@@ -24,8 +23,9 @@ BEGINNING = datetime(2025, 9, 1, tzinfo=UTC)
 
 
 def history(store, organization, first, last, grouping, now=NOON, *, known=True, failing_before=NOON, **_):
-    costs = Costs(known, failing_before)
-    return usage.history(store, organization.number, first, last, grouping, now, costs)
+    grace = (now - failing_before).total_seconds()
+    asked = (organization.number, first, last, grouping, now)
+    return usage.history(store, *asked, known_costs=known, grace_seconds=int(grace))
 
 
 class Bookkeeper:

@@ -14,7 +14,6 @@ from sendmeter.domain.events import UsageEvent
 from sendmeter.domain.holds import Asked
 from sendmeter.services import corrections, events, holds, limits, organizations, usage
 from sendmeter.services.events import Search
-from sendmeter.services.usage import Costs
 from sendmeter.store import Store
 from sendmeter.store import events as event_rows
 from sendmeter.store import holds as hold_rows
@@ -100,13 +99,13 @@ def test_what_is_held_is_added_up_from_the_index_of_standing_holds_alone(store, 
 
 
 def calls(store, number):
-    costs = Costs(known=False, failing_before=NOON)
+    costs = {"known_costs": False, "grace_seconds": 0}
     key = ("api", "e1")
     return {
-        "usage.get": lambda: usage.get(store, number, NOON, known_costs=False, grace_seconds=0),
+        "usage.get": lambda: usage.get(store, number, NOON, **costs),
         **{
             f"history by {grouping}": lambda grouping=grouping: usage.history(
-                store, number, date(2025, 1, 1), date(2026, 11, 20), grouping, NOON, costs
+                store, number, date(2025, 1, 1), date(2026, 11, 20), grouping, NOON, **costs
             )
             for grouping in ("calendar", "billing", "day")
         },
