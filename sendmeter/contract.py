@@ -33,6 +33,7 @@ class Operation:
     path_parameters: dict[str, Parameter]
     parameters: dict[str, Parameter]
     bodies: dict[str, Validator]
+    body_required: bool
     answers: dict[int, Validator | None]
 
 
@@ -123,7 +124,8 @@ class Contract:
         return self._pattern(template).fullmatch(path) is not None
 
     def _operation(self, path: str, method: str, item: dict[str, Any]) -> Operation:
-        bodies = self.resolve(item.get("requestBody", {})).get("content", {})
+        body = self.resolve(item.get("requestBody", {}))
+        bodies = body.get("content", {})
         answers = {
             int(status): next(iter(self.resolve(answer).get("content", {}).values()), None)
             for status, answer in item["responses"].items()
@@ -138,6 +140,7 @@ class Contract:
             path_parameters={each["name"]: self._parameter(each) for each in parameters if each["in"] == "path"},
             parameters={each["name"]: self._parameter(each) for each in parameters if each["in"] == "query"},
             bodies={media_type: self.schemas.validator(body["schema"]) for media_type, body in bodies.items()},
+            body_required=body.get("required", False),
             answers={
                 status: self.schemas.validator(content["schema"]) if content else None
                 for status, content in answers.items()

@@ -72,7 +72,7 @@ def _options(host: str, port: int, database: str | None) -> str:
     if click.get_current_context().get_parameter_source("database") is not ParameterSource.COMMANDLINE:
         database = None
     elif database is not None:
-        database = re.sub(r"(//[^:/@]*:)[^@/]*@", r"\1***@", database)
+        database = re.sub(r"(//[^:/@]*:)[^@/]*@", r"\1***@", re.sub(r"(password=)[^&]*", r"\1***", database))
     options = {"--host": (host, "127.0.0.1"), "--port": (str(port), "8080"), "--database": (database, None)}
     given = [(name, value) for name, (value, default) in options.items() if value is not None and value != default]
     return "".join(f" {name} {shlex.quote(value)}" for name, value in given)

@@ -1,5 +1,7 @@
 """`sendmeter`, its commands, and what they have in common: the database, `--json`, and how they fail."""
 
+import logging
+
 import click
 
 from sendmeter import __version__
@@ -12,7 +14,7 @@ from sendmeter.cli.limits import limits
 from sendmeter.cli.organizations import organizations
 from sendmeter.cli.serve import serve
 from sendmeter.cli.verify import verify
-from sendmeter.errors import Refusal
+from sendmeter.errors import Refusal, Unavailable
 from sendmeter.startup import UnknownSchema
 
 
@@ -24,6 +26,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except Refusal as refusal:
             told = [refusal.message, *(f"  {fault.pointer}: {fault.message}" for fault in refusal.faults)]
+            if isinstance(refusal, Unavailable) and refusal.__cause__ is not None:
+                told.append(str(refusal.__cause__).strip().partition("\n")[0])
             if refusal.fix and refusal.fix != type(refusal).fix:
                 told.append(refusal.fix)
             raise click.ClickException("\n".join(told)) from refusal
@@ -49,6 +53,8 @@ The data is in ./sendmeter.db unless --database or SENDMETER_DATABASE_URL names 
 @click.version_option(__version__, prog_name="sendmeter")
 def main() -> None:
     """Run the command that the arguments name."""
+    # A command tells its failure itself; what is logged on the way, such as attempts, is for servers.
+    logging.getLogger("sendmeter").addHandler(logging.NullHandler())
 
 
 main.add_command(serve)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -17,7 +18,7 @@ from sendmeter.domain.money import nano_usd
 from sendmeter.domain.organizations import Organization
 from sendmeter.services import organizations
 from sendmeter.settings import Settings, variable
-from sendmeter.startup import open_store
+from sendmeter.startup import connect, open_store
 from sendmeter.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -36,9 +37,15 @@ organization_option = click.option(
 
 
 @contextmanager
-def opened(database: str | None) -> Iterator[Store]:
-    """Open the database for one command."""
-    store = open_store(Settings.from_environment(database_url=database))
+def opened(database: str | None, *, may_be_new: bool = False) -> Iterator[Store]:
+    """Open the database for one command; a file that is not there is a mistake, unless it `may_be_new`."""
+    settings = Settings.from_environment(database_url=database)
+    path = connect(settings).path
+    if path is not None and not may_be_new and not Path(path).exists():
+        raise click.ClickException(
+            f'There is no database {path}. Name it with --database, or make it with "sendmeter organizations create".'
+        )
+    store = open_store(settings)
     try:
         yield store
     finally:

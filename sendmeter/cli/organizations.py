@@ -84,7 +84,7 @@ def create(
     The key has all scopes but operator. It is shown this once; only its hash is kept.
     """
     anchor = Anchor(anchor_day, timezone)
-    with opened(database) as store:
+    with opened(database, may_be_new=True) as store:
         founded = services.create(store, name, anchor, caps, utc_now(), by=whoever_runs_this(), starts_at=starts_at)
     organization = founded.organization
     if as_json:
@@ -101,7 +101,7 @@ def create(
 @json_option
 def list_organizations(database: str | None, as_json: bool) -> None:
     """List all organizations, oldest first."""
-    with opened(database) as store:
+    with opened(database, may_be_new=True) as store:
         found = services.everyone(store)
     if as_json:
         print_json([_to_json(organization) for organization in found])
@@ -169,4 +169,4 @@ def _to_json(organization: Organization) -> dict[str, Any]:
     """Write an organization flat, with null for what there is not, so that a script need not ask what is there."""
     value = organization.to_json(utc_now())
     caps = {"messageCap": None, "budgetCap": None, "channelCaps": {}, **value.pop("limits")}
-    return {"nextAnchor": None, **value, **caps}
+    return {**value, "nextAnchor": value.get("nextAnchor"), **caps}

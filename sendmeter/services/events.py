@@ -18,6 +18,7 @@ from sendmeter.services.paging import start_of
 from sendmeter.store import Store, corrections, events, organizations, usage
 
 Key = tuple[str, str]
+COST_PATH = "/organization/usage/events/{eventId}/cost"
 Batch = Sequence[tuple[str, UsageEvent]]
 """Events, each with a pointer to where it stands in what the sender sent."""
 
@@ -189,6 +190,7 @@ def _check(
     known = events.by_keys(store, organization_number, sorted(first.keys() - added))
     times: list[Fault] = []
     contents: list[Fault] = []
+    fix = "Give a new event a new id; send a known event again unchanged. Nothing was stored."
     for pointer, event in batch:
         if event.key in added and event is first[event.key]:
             continue
@@ -204,13 +206,15 @@ def _check(
             where = "was recorded" if event.key in known else "stands in the batch too"
             said = f"{event.event_id} of source {event.source} {where} with another {', '.join(differences)}"
             contents.append(Fault(pointer, said))
+            if differences == ["cost"] and event.key in known:
+                fix = f"A cost that is known later, or was wrong, is set with PUT {COST_PATH}. Nothing was stored."
     if times:
         raise InvalidRequest.of(times)
     if contents:
         count = "1 event has an id that is" if len(contents) == 1 else f"{len(contents)} events have ids that are"
         raise Conflict(
             f"{count} known already with other content.",
-            fix="Give a new event a new id; send a known event again unchanged. Nothing was stored.",
+            fix=fix,
             faults=contents,
         )
 

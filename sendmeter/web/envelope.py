@@ -112,7 +112,9 @@ def _answer(
     if faults := _schema().faults(body):
         logger.error("the error body breaks the contract: %s", faults)
         status, headers, body = 500, (), {"trackingId": tracking_id, "error": _INTERNAL_ERROR}
-    return Answer(status, orjson.dumps(body), (("content-type", "application/json"), *headers))
+    return Answer(
+        status, orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE), (("content-type", "application/json"), *headers)
+    )
 
 
 @lru_cache

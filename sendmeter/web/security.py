@@ -1,5 +1,6 @@
 """Who asks, and whether they may: API keys and their scopes, as the contract wants them for each operation."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sendmeter.contract import Operation
@@ -19,10 +20,14 @@ def caller(store: Store, operation: Operation, authorization: list[str], now: da
     key = keys.caller_of(store, _token(authorization), now)
     if operation.scope is not None and operation.scope not in key.scopes:
         raise Forbidden(
-            f"This operation needs a key with the scope {operation.scope}; this key has {', '.join(key.scopes)}.",
+            f"This operation needs a key with the scope {operation.scope}; this key has {_told(key.scopes)}.",
             fix=f'Use a key with the scope {operation.scope}, or make one with "sendmeter keys create".',
         )
     return key
+
+
+def _told(scopes: Sequence[str]) -> str:
+    return ", ".join(scopes) or "no scopes"
 
 
 def _token(authorization: list[str]) -> str:

@@ -59,12 +59,16 @@ def query_of(operation: Operation, query_string: bytes) -> dict[str, Any]:
 def body_of(operation: Operation, headers: dict[bytes, list[bytes]], body: bytes) -> tuple[str | None, Any]:
     """Read and validate the body: its media type and its value; None where the operation takes no body.
 
+    A body that is left out where it may be is an empty object.
+
     Raises UnsupportedMediaType and InvalidRequest.
     """
     if not operation.bodies:
         if body:
             raise InvalidRequest.of([Fault("", "the operation takes no body")])
         return None, None
+    if not body and not operation.body_required:
+        return None, {}
     content_types = headers.get(b"content-type", [b""])
     if len(content_types) > 1:
         raise InvalidRequest.of([Fault("header:Content-Type", "is given more than once")])
@@ -111,7 +115,8 @@ def answer_of(operation: Operation, value: Any, status: int) -> Answer:  # noqa:
         return Answer(status, b"", ())
     if faults := validator.faults(value):
         raise AssertionError(f"the answer {status} of {operation.operation_id} breaks the contract: {faults}")
-    return Answer(status, orjson.dumps(value, default=_exact_number))
+    # A line feed at the end, so that answers do not run into each other in a terminal.
+    return Answer(status, orjson.dumps(value, default=_exact_number, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _exact_number(value: Any) -> orjson.Fragment:  # noqa: ANN401 - what orjson does not know

@@ -227,3 +227,12 @@ def test_amounts_are_exact_to_the_last_digit(server):
     answer = client.request("GET", "/organization/limits")
     (standings,) = json.loads(answer.text, parse_float=Decimal)["standings"]
     assert (standings["held"], standings["remaining"]) == (Decimal("800000.000000001"), Decimal("99999.999999999"))
+
+
+def test_a_hold_is_settled_as_it_is_without_a_body(server):
+    _, client = server.organization()
+    place(client, EMAIL, quantity=3)
+    answer = client.request("POST", f"{PATH}/letter/settle")
+    assert (answer.status_code, answer.json()["event"]) == (200, {"source": "api", "id": "letter"})
+    assert client.usage().json()["messageUsage"] == 3
+    assert end(client, "letter", "settle").json() == answer.json()

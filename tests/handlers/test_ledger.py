@@ -167,3 +167,18 @@ def test_a_page_goes_on_where_it_ended_whatever_is_recorded_meanwhile(server):
     seen = [event["id"] for event in first["items"] + second["items"]]
     assert seen == ["e08", "e07", "e06", "e05", "e04", "e03", "e02", "e01", "e00", "older"]
     assert "nextCursor" not in second
+
+
+def test_an_event_sent_again_with_its_cost_is_told_where_a_cost_is_set(server):
+    _, client = server.organization()
+    client.record(SMS)
+    refused = client.record({**SMS, "cost": "0.01"})
+    assert refused.status_code == 409
+    assert "PUT /organization/usage/events/{eventId}/cost" in refused.json()["error"]["fix"]
+    assert "new id" in client.record({**SMS, "cost": "0.01", "quantity": 2}).json()["error"]["fix"]
+
+
+def test_an_answer_ends_its_line_in_a_terminal(sqlite_server):
+    _, client = sqlite_server.organization()
+    assert client.usage().text.endswith("}\n")
+    assert client.request("GET", f"{PATH}/none").text.endswith("}\n")
