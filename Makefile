@@ -27,7 +27,7 @@ lint: $(VENV)/test.stamp ## lint, types, import rules, dependencies, the contrac
 	@$(BIN)/openapi-spec-validator openapi.yaml
 
 fuzz: $(VENV)/test.stamp ## fuzz the contract against a running server (SEED=1 to repeat a run)
-	@$(BIN)/python -m pytest -q tests/contract/test_fuzz.py $(PYTEST)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -q -n 2 tests/contract/test_fuzz.py $(PYTEST)
 
 proof: $(VENV)/test.stamp ## the model and the races, for longer (PROOF_EXAMPLES=200, PROOF_SEED=1)
 	@PROOF_EXAMPLES=$${PROOF_EXAMPLES:-200} $(BIN)/python -m pytest -q -n 2 tests/proof $(PYTEST)

@@ -7,10 +7,10 @@ import base64
 import itertools
 import json
 import os
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from zoneinfo import available_timezones
 
+import httpx
 import schemathesis
 from hypothesis import strategies
 from jsonschema import Draft4Validator
@@ -23,10 +23,10 @@ STARTED = datetime.now(UTC)
 AHEAD = timedelta(minutes=4)
 ORGANIZATION_START = datetime(2026, 1, 1, tzinfo=UTC)
 COSTED = ("SMS", "CALL")
-HOLDS, EVENTS = deque(maxlen=100), deque(maxlen=100)
-TURNS = itertools.count()
+NUMBERS = itertools.count()
 ZONES = available_timezones()
-OWN_KEY = os.environ.get("FUZZ_KEY_ID")
+# The server, and the key that the fuzzer shows.
+URL, KEY, KEY_ID = (os.environ[f"FUZZ_{name}"] for name in ("URL", "KEY", "KEY_ID"))
 
 # Instants of the last minutes, in the forms that RFC 3339 knows.
 schemathesis.openapi.format(
@@ -45,7 +45,7 @@ def before_call(_context, case, _kwargs):
 
     Only what the fuzzer takes for valid is changed: what it takes for invalid must be refused as it is.
     """
-    if case.path_parameters and case.path_parameters.get("keyId") == OWN_KEY:
+    if case.path_parameters and case.path_parameters.get("keyId") == KEY_ID:
         # Else it would see only 401s from then on.
         case.path_parameters["keyId"] = f"key_{'0' * 26}"
     _name_what_is_there(case)
@@ -57,30 +57,29 @@ def before_call(_context, case, _kwargs):
         case.body = {**case.body, **_as_ruled(case)}
 
 
-@schemathesis.hook
-def after_call(_context, case, response):
-    """Remember what was made and can be settled, so that later requests can name it."""
-    if case.operation.method == "post" and response.status_code in (200, 201):
-        made = response.json()
-        if case.operation.path.endswith("/holds") and made["channel"] in COSTED:
-            HOLDS.append(made["id"])
-        sent = case.body.get("events", []) if isinstance(case.body, dict) else []
-        for event, recorded in zip(sent, made.get("events", []), strict=False):
-            if event["channel"] in COSTED:
-                EVENTS.append((recorded["id"], recorded["source"]))
-
-
 def _name_what_is_there(case):
-    """Of four paths that name a hold or an event, let three name one that was made: else most answers would be 404."""
-    names = case.path_parameters or {}
-    turn = next(TURNS)
-    if not turn % 4 or not _is_meant_to_be_valid(case, "path") or not _is_meant_to_be_valid(case, "query"):
+    """Of four paths that name a hold or an event, let three name one made for it: else most answers would be 404.
+
+    Where operations follow each other by links, they name what the one before made, and are left alone.
+    """
+    names, number = case.path_parameters or {}, next(NUMBERS)
+    is_linked = case.meta is None or case.meta.phase.name == "stateful"
+    if is_linked or not number % 4 or not _is_meant_to_be_valid(case, "path"):
         return
-    if HOLDS and names.get("holdId", HOLDS[-1]) not in HOLDS:
-        case.path_parameters["holdId"] = HOLDS.pop() if case.operation.path.endswith("/settle") else HOLDS[0]
-    if EVENTS and "eventId" in names and names["eventId"] not in dict(EVENTS):
-        case.path_parameters["eventId"], source = EVENTS.pop() if case.operation.method == "put" else EVENTS[0]
-        case.query = {**(case.query or {}), "source": source}
+    if "holdId" in names:
+        asked = {"id": f"hold-{number}", "channel": "SMS", "estimatedCost": "0.01"}
+        case.path_parameters["holdId"] = _post("/organization/usage/holds", asked)["id"]
+    if "eventId" in names and _is_meant_to_be_valid(case, "query"):
+        sent = {"id": f"event-{number}", "channel": "SMS"}
+        (recorded,) = _post("/organization/usage/events", {"events": [sent]})["events"]
+        case.path_parameters["eventId"] = recorded["id"]
+        case.query = {**(case.query or {}), "source": recorded["source"]}
+
+
+def _post(path, body):
+    answer = httpx.post(URL + path, json=body, headers={"authorization": f"Bearer {KEY}"})
+    answer.raise_for_status()
+    return answer.json()
 
 
 def _roomy(caps):
@@ -111,8 +110,6 @@ def _as_ruled(case):
         ruled["limits"] = {**case.body["limits"], **_roomy(case.body["limits"])}
     if case.operation.path.endswith("/holds") and case.body.get("channel") in COSTED:
         ruled["estimatedCost"] = case.body.get("estimatedCost", "0.01")
-    if case.operation.path.endswith("/holds") and case.body["id"] in HOLDS:
-        ruled["id"] = f"hold-{next(TURNS)}"
     return ruled
 
 

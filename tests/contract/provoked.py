@@ -27,7 +27,7 @@ REQUESTS = {
     "events.get": (f"{ROOT_PATH}/events/known", None),
     "events.void": (f"{ROOT_PATH}/events/known/void", {"reason": "a mistake"}),
     "events.settle": (f"{ROOT_PATH}/events/known/cost", {"cost": "0.01"}),
-    "holds.place": (f"{ROOT_PATH}/holds", {"id": "new", "channel": "EMAIL"}),
+    "holds.place": (f"{ROOT_PATH}/holds", {"id": "new", "channel": "SMS", "estimatedCost": "0.01"}),
     "holds.get": (f"{ROOT_PATH}/holds/held", None),
     "holds.settle": (f"{ROOT_PATH}/holds/held/settle", {"cost": "0.02"}),
     "holds.release": (f"{ROOT_PATH}/holds/held/release", None),
@@ -169,7 +169,7 @@ def read_while_locked(operation_id):
 
 
 def hold_without_room(server):
-    return World.of(server, messages=0).ask("holds.place")
+    return World.of(server, channels={"SMS": 0}).ask("holds.place")
 
 
 def read_while_a_provider_owes(operation_id):

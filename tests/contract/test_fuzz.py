@@ -18,10 +18,10 @@ from sendmeter.store.schema import upgrade
 from tests.live import ROOT, run_json, served_process
 
 SEED = os.environ.get("SEED", "1")
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "50")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "20")
 REPORT = os.environ.get("FUZZ_REPORT")
 # How many links between operations a run follows at the least, of those that the contract has and the fuzzer finds.
-LINKS = 5
+LINKS = 8
 RUN = Path(sys.executable).parent / "schemathesis"
 
 
@@ -54,7 +54,7 @@ def test_the_fuzzer_finds_no_answer_that_the_contract_does_not_have(fuzzed_url, 
              "--checks", "all", "--seed", SEED, "--max-examples", EXAMPLES,
              "-H", f"Authorization: Bearer {key['apiKey']}", *report],
             cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False,
-            env={**os.environ, "FUZZ_KEY_ID": key["keyId"]},
+            env={**os.environ, "FUZZ_URL": server.url, "FUZZ_KEY": key["apiKey"], "FUZZ_KEY_ID": key["keyId"]},
         )  # fmt: skip
         log = server.log.read_text()
     assert done.returncode == 0, done.stdout + done.stderr
