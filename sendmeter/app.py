@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from copy import deepcopy
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -54,9 +53,7 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
     # Connexion's own bridge stands here; it has no setting for another.
     app._middleware_app.asgi_app = bridge  # type: ignore[assignment]  # typed as the class that is replaced
     for base_path in the_contract.base_paths:
-        app.add_api(
-            deepcopy(the_contract.document), base_path=base_path, name=base_path or "root", pythonic_params=True
-        )
+        app.add_api(the_contract.routes(), base_path=base_path, name=base_path or "root", pythonic_params=True)
     return app
 
 

@@ -34,6 +34,7 @@ def test_damage_is_named_with_its_organization_and_nothing_else_is(any_shop):
 
 @pytest.mark.parametrize("empty", ["sqlite", "postgresql"])
 def test_an_empty_database_is_right_and_gets_its_tables(empty, request, tmp_path):
+    (tmp_path / "new.db").touch()
     url = f"sqlite:///{tmp_path}/new.db" if empty == "sqlite" else request.getfixturevalue("empty_postgres_url")
     assert run_json("verify", database_url=url) == {"organizations": 0, "differences": {}}
 
