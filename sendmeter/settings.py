@@ -14,10 +14,10 @@ class Settings:
     """Where the data is: `sqlite:///FILE`, a plain path of a file, or `postgresql://USER:PASSWORD@HOST/NAME`."""
 
     worker_threads: int = field(default=8, metadata={"bounds": (1, 256)})
-    """How many recording requests a process works on at once, and as many reading ones; each has a connection."""
+    """How many writing requests a process works on at once, and as many reading ones; each has a connection."""
 
     max_waiting: int = field(default=256, metadata={"bounds": (0, 100_000)})
-    """How many recording requests may be under way in a process before further ones are answered with 429."""
+    """How many writing requests may be under way in a process before further ones are answered with 429."""
 
     busy_timeout_seconds: float = field(default=5.0, metadata={"bounds": (0.01, 600)})
     """How long to wait for another writer or a free connection before answering 503."""

@@ -55,9 +55,11 @@ def opened(database: str | None, *, may_be_new: bool = False) -> Iterator[Store]
 def whoever_runs_this() -> str:
     """Name who runs the command, for the audit log."""
     try:
-        return f"cli:{getpass.getuser()}"
+        name = getpass.getuser()
     except (KeyError, OSError):  # nobody's user id, as some containers have
-        return f"cli:{os.getuid()}"
+        name = str(os.getuid())
+    # It may come from a variable, and is shown in terminals.
+    return f"cli:{re.sub(r'[^A-Za-z0-9._@-]', '_', name)[:64]}"
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - JSON

@@ -3,7 +3,6 @@
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
-from zoneinfo import available_timezones
 
 import click
 
@@ -20,7 +19,7 @@ from sendmeter.cli.options import (
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.instants import instant_text
-from sendmeter.domain.organizations import Organization, is_time_zone, refused_start
+from sendmeter.domain.organizations import Organization, is_time_zone, refused_start, time_zones
 from sendmeter.services import organizations as services
 from sendmeter.services.organizations import Change
 from sendmeter.startup import utc_now
@@ -38,7 +37,7 @@ class _TimeZoneType(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's
         text = str(value)
         if not is_time_zone(text):
-            near = get_close_matches(text, available_timezones(), n=3, cutoff=0.5)
+            near = get_close_matches(text, time_zones(), n=3, cutoff=0.5)
             hint = f" Did you mean {', '.join(near)}?" if near else " Write it like Europe/Berlin."
             self.fail(f"{text!r} is no IANA time zone.{hint}", param, ctx)
         return text

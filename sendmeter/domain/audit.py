@@ -1,4 +1,4 @@
-"""The audit log: who changed what an organization may use, who may ask, when it is billed, and what was frozen."""
+"""The audit log: who changed caps, keys, names and anchors, and who changed closed cycles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -29,7 +29,12 @@ class Standing:
     @property
     def remaining(self) -> int:
         """What may still be held."""
-        return max(0, self.limit - self.used - self.held)
+        return max(0, self.limit - self._counted)
+
+    @property
+    def _counted(self) -> int:
+        """What is used and held. Less than nothing is nothing: what an earlier cycle got back buys no room here."""
+        return max(0, self.used) + self.held
 
     @property
     def reached(self) -> str | None:
@@ -40,7 +45,7 @@ class Standing:
 
     def refused(self, asked: int) -> str | None:
         """Say that there is no room for what is asked; None where there is."""
-        if self.used + self.held + asked <= self.limit:
+        if self._counted + asked <= self.limit:
             return None
         told = f"{self._told(self.used)} used and {self._told(self.held)} held"
         return f"The {self.name} has no room for {self._told(asked)} more, with {told}."
@@ -89,6 +94,11 @@ class Caps:
             "channelCaps": dict(self.channels) or None,
         }
         return {name: cap for name, cap in caps.items() if cap is not None} | {"enforcement": self.enforcement}
+
+    @property
+    def wants_estimates(self) -> bool:
+        """Whether a hold of SMS or calls must say what they will cost."""
+        return self.budget_nano_usd is not None and self.enforcement != "observe"
 
     def standings(self, usage: Usage, held: Usage) -> list[Standing]:
         """Tell how each cap stands; `held` is added up like usage."""

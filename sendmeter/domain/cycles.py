@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from sendmeter.domain.instants import MICROSECOND
+
 CLOSES_AFTER = timedelta(hours=72)
 """How long after its end a cycle still takes events (design: domain rules, «Late»)."""
 SHORTEST = timedelta(days=15)
 """No cycle that an anchor makes is shorter: across a change of anchor one lasts 15 to 46 days."""
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,16 @@ class Schedule:
         if cycle == cycle_containing(anchor, cycle.start):
             return None
         if any(starts_at == cycle.start for starts_at, _ in self.changes):
-            return f"The anchor changed from {self.anchor_at(cycle.start - _MICROSECOND)} to {anchor}."
+            return f"The anchor changed from {self.anchor_at(cycle.start - MICROSECOND)} to {anchor}."
         return "It joins cycles that were written before the rules of the time zone changed."
 
     def _before_all_written(self, instant: datetime, written: Sequence[Cycle]) -> Cycle:
         if self.changes:
-            instant = min(instant, self.changes[0][0] - _MICROSECOND)
+            instant = min(instant, self.changes[0][0] - MICROSECOND)
         cycle = cycle_containing(self.first, instant)
         fixed = self._fixed_start_after(instant, written)
         if fixed is not None and fixed - cycle.start < SHORTEST:
-            cycle = cycle_containing(self.first, cycle.start - _MICROSECOND)
+            cycle = cycle_containing(self.first, cycle.start - MICROSECOND)
         return Cycle(cycle.start, _joined(cycle.end, fixed))
 
     def _following(self, start: datetime, written: Sequence[Cycle]) -> Cycle:

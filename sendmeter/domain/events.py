@@ -15,6 +15,8 @@ MOST_AHEAD = timedelta(minutes=5)
 MOST_BEHIND = timedelta(days=400)
 BATCH_LIMIT = 1_000
 DEFAULT_SOURCE = "api"
+EventKey = tuple[str, str]
+"""What an event is known by, for ever: its source and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class UsageEvent:
     estimated_cost_nano_usd: int | None = None
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> EventKey:
         """What the event is known by."""
         return self.source, self.event_id
 

@@ -90,10 +90,7 @@ class Hold:
 
 
 def settled_event(asked: Asked, value: Mapping[str, Any]) -> UsageEvent:
-    """Read the contract's `HoldSettlement` as the event that it records: by default all of the hold, under its id.
-
-    Raises ValueError where it has a cost and the channel has none.
-    """
+    """Read the contract's `HoldSettlement` as the event that it records: by default all of the hold, under its id."""
     channel = asked.channel
     event = {"id": asked.hold_id, "quantity": asked.quantity, **value, "channel": channel}
     if "eventId" in value:

@@ -1,7 +1,8 @@
 """Organizations: whom usage is counted for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -27,7 +28,7 @@ class Organization:
     starts_at: datetime
     created_at: datetime
     caps: Caps
-    cursor_key: bytes
+    cursor_key: bytes = field(repr=False)
 
     def to_json(self, now: datetime) -> dict[str, Any]:
         """Write the contract's `Organization`, with the anchor that counts now and the one that is to count next."""
@@ -57,6 +58,15 @@ def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
     return {"anchorDay": anchor.day, "timezone": anchor.time_zone}
 
 
+@lru_cache(maxsize=1)
+def time_zones() -> frozenset[str]:
+    """Give the names of all IANA time zones that the zone data has; the files are looked through once.
+
+    Not `localtime`, which is what this machine is set to, nor `Factory`, which is what nobody has set.
+    """
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
 def is_time_zone(name: str) -> bool:
     """Tell whether the zone data has an IANA time zone of that name."""
-    return name in available_timezones()
+    return name in time_zones()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from sendmeter.domain.channels import COSTED_CHANNELS
-from sendmeter.domain.events import Place, place_of
+from sendmeter.domain.events import EventKey, Place, place_of
 from sendmeter.domain.ids import new_id
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.ledger import SETTLE, VOID, Correction, Entry, settlement_of, void_of
@@ -14,22 +14,21 @@ from sendmeter.services.cycles import written_at
 from sendmeter.services.events import entry_of
 from sendmeter.store import Store, corrections, events, organizations, usage
 
-Key = tuple[str, str]
-MOST_CORRECTIONS = 1_000
+MOST_CORRECTIONS = 20
 """Of one event; the void is not counted."""
 
 
-def void(store: Store, organization_number: int, key: Key, reason: str, now: datetime, *, by: str) -> Entry:
+def void(store: Store, organization_number: int, key: EventKey, reason: str, now: datetime, *, by: str) -> Entry:
     """Take an event's count and cost back; its id stays used.
 
-    Raises NotFound, and Conflict where it was voided before.
+    Raises NotFound, Conflict where it was voided before, and InvalidRequest where a counter cannot hold the sum.
     """
     # Made before the transaction, so that one that is run again, after a commit in doubt, knows its own entry.
     correction_id = new_id("cor", now, secrets.token_bytes(10))
 
     def work() -> Entry:
         entry, place = _locked(store, organization_number, key, now)
-        if entry.void is not None and entry.void.correction_id == correction_id:
+        if _has(entry, correction_id):
             return entry
         _check_not_voided(entry)
         number, amounts = len(entry.corrections) + 1, void_of(entry, place)
@@ -40,16 +39,26 @@ def void(store: Store, organization_number: int, key: Key, reason: str, now: dat
 
 
 def settle(
-    store: Store, organization_number: int, key: Key, cost_nano_usd: int, reason: str | None, now: datetime, *, by: str
+    store: Store,
+    organization_number: int,
+    key: EventKey,
+    cost_nano_usd: int,
+    reason: str | None,
+    now: datetime,
+    *,
+    by: str,
 ) -> Entry:
     """Set an event's cost, which was unknown or wrong, by adding the difference. The cost that it has changes nothing.
 
-    Raises NotFound, and Conflict where the channel has no cost or the event was voided.
+    Raises NotFound, Conflict where the channel has no cost, the event was voided, or it has too many corrections, and
+    InvalidRequest where a counter cannot hold the sum.
     """
     correction_id = new_id("cor", now, secrets.token_bytes(10))
 
     def work() -> Entry:
         entry, place = _locked(store, organization_number, key, now)
+        if _has(entry, correction_id):
+            return entry
         if entry.event.channel not in COSTED_CHANNELS:
             fault = Fault("/cost", f"does not apply: {entry.event.channel} has no cost")
             raise Conflict("The event has no cost to set.", fix="Name an event of SMS or CALL.", faults=[fault])
@@ -66,12 +75,17 @@ def settle(
     return store.write(work)
 
 
-def _locked(store: Store, organization_number: int, key: Key, now: datetime) -> tuple[Entry, Place]:
+def _locked(store: Store, organization_number: int, key: EventKey, now: datetime) -> tuple[Entry, Place]:
     """Find an event, and where a correction of it is booked; nobody else corrects meanwhile."""
     organization = organizations.lock(store, organization_number)
     entry = entry_of(store, organization_number, key)
     running = written_at(store, organization, now)
     return entry, place_of(entry.place.booked_at, entry.place.cycle, running, now)
+
+
+def _has(entry: Entry, correction_id: str) -> bool:
+    """Tell whether the correction was made already, by a run of the same transaction whose commit was in doubt."""
+    return any(each.correction_id == correction_id for each in entry.corrections)
 
 
 def _check_not_voided(entry: Entry) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sendmeter.domain.channels import CHANNELS
 from sendmeter.domain.cursors import Page, page_of
-from sendmeter.domain.events import Booking, Place, UsageEvent, as_sent, place_of, refused_time
+from sendmeter.domain.events import Booking, EventKey, Place, UsageEvent, as_sent, place_of, refused_time
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.ledger import Entry
 from sendmeter.domain.organizations import Organization
@@ -17,8 +17,6 @@ from sendmeter.services.cycles import cycle_at, written_at
 from sendmeter.services.paging import start_of
 from sendmeter.store import Store, corrections, events, organizations, usage
 
-Key = tuple[str, str]
-COST_PATH = "/organization/usage/events/{eventId}/cost"
 Batch = Sequence[tuple[str, UsageEvent]]
 """Events, each with a pointer to where it stands in what the sender sent."""
 
@@ -27,7 +25,7 @@ Batch = Sequence[tuple[str, UsageEvent]]
 class Recorded:
     """What became of a batch: key and outcome (`accepted`, `late` or `duplicate`) of each event, in its order."""
 
-    outcomes: tuple[tuple[Key, str], ...]
+    outcomes: tuple[tuple[EventKey, str], ...]
 
     @property
     def accepted(self) -> int:
@@ -116,7 +114,7 @@ def search(store: Store, organization_number: int, wanted: Search, cursor: str |
     return store.snapshot(work)
 
 
-def get(store: Store, organization_number: int, key: Key) -> Entry:
+def get(store: Store, organization_number: int, key: EventKey) -> Entry:
     """Find an event by source and id, with its corrections.
 
     Raises NotFound where there is none.
@@ -124,7 +122,7 @@ def get(store: Store, organization_number: int, key: Key) -> Entry:
     return store.snapshot(lambda: entry_of(store, organization_number, key))
 
 
-def entry_of(store: Store, organization_number: int, key: Key) -> Entry:
+def entry_of(store: Store, organization_number: int, key: EventKey) -> Entry:
     """Find an event within a unit of work that is under way.
 
     Raises NotFound where there is none.
@@ -147,7 +145,7 @@ def _corrected(store: Store, organization_number: int, entries: list[Entry]) -> 
 
 def _refused(
     organization: Organization, found: Collection[UsageEvent], now: datetime, *, backfill: bool
-) -> dict[Key, str]:
+) -> dict[EventKey, str]:
     """Say why events are of a refused time; they may still have been recorded when it was."""
     said = {}
     for event in found:
@@ -182,9 +180,9 @@ def _check(
     store: Store,
     organization_number: int,
     batch: Batch,
-    first: dict[Key, UsageEvent],
-    added: set[Key],
-    refused: dict[Key, str],
+    first: dict[EventKey, UsageEvent],
+    added: set[EventKey],
+    refused: dict[EventKey, str],
 ) -> None:
     """Refuse the batch where an event is of a refused time, or is known already with other content."""
     known = events.by_keys(store, organization_number, sorted(first.keys() - added))
@@ -207,7 +205,7 @@ def _check(
             said = f"{event.event_id} of source {event.source} {where} with another {', '.join(differences)}"
             contents.append(Fault(pointer, said))
             if differences == ["cost"] and event.key in known:
-                fix = f"A cost that is known later, or was wrong, is set with PUT {COST_PATH}. Nothing was stored."
+                fix = "Set a cost that is known later, or was wrong, with events.settle. Nothing was stored."
     if times:
         raise InvalidRequest.of(times)
     if contents:
@@ -225,7 +223,9 @@ def _told(bookings: Sequence[Booking]) -> dict[str, Any]:
     return {"events": len(bookings), "billingCycles": [instant_text(start) for start in starts]}
 
 
-def _outcomes(batch: Batch, bookings: dict[Key, Booking], added: set[Key]) -> tuple[tuple[Key, str], ...]:
+def _outcomes(
+    batch: Batch, bookings: dict[EventKey, Booking], added: set[EventKey]
+) -> tuple[tuple[EventKey, str], ...]:
     """Tell what became of each event; of several with one key the first was recorded, if any was."""
     outcomes = []
     waiting = set(added)

@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from sendmeter.domain.channels import COSTED_CHANNELS
+from sendmeter.domain.events import MOST_AHEAD, UsageEvent
 from sendmeter.domain.holds import Asked, Hold, settled_event
+from sendmeter.domain.instants import instant_text
 from sendmeter.domain.organizations import Organization
 from sendmeter.domain.usage import Usage
 from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound, UsageLimitExceeded
 from sendmeter.services import events
+from sendmeter.services.cycles import cycle_at
 from sendmeter.services.limits import used_and_held
 from sendmeter.store import Store, holds, organizations
 
@@ -53,8 +56,8 @@ def settle(store: Store, organization_number: int, hold_id: str, settlement: Map
     """Free a hold and record what was sent, in one transaction. After its expiry it is recorded all the same.
 
     `settlement` is the contract's `HoldSettlement`. Done twice with the same content it is done once. Raises NotFound,
-    InvalidRequest where the event is refused, and Conflict where the hold was released, settled into another event, or
-    has no cost and is given one.
+    InvalidRequest where the event is refused, and Conflict where the hold was released or settled into another event,
+    where the event was recorded before without it, or where it has no cost and is given one.
     """
 
     def work() -> Hold:
@@ -66,8 +69,15 @@ def settle(store: Store, organization_number: int, hold_id: str, settlement: Map
         event = settled_event(hold.asked, settlement)
         if hold.state == "released" or (hold.state == "settled" and hold.event != event.key):
             raise Conflict(f"Hold {hold_id} was {_became(hold)}.", fix="Record what was sent as an event of its own.")
-        events.add(store, organization, [("", event)], now)
         if hold.state == "held":
+            _check_time(store, organization, hold, event)
+        recorded = events.add(store, organization, [("", event)], now)
+        if hold.state == "held":
+            if recorded.duplicates:
+                raise Conflict(
+                    f"The event {event.event_id} of source {event.source} was recorded before, without this hold.",
+                    fix="Release the hold; or, if the event is another one, settle with an eventId of its own.",
+                )
             hold = replace(hold, state="settled", ended_at=now, event=event.key)
             holds.end(store, organization_number, hold)
         return hold
@@ -102,6 +112,14 @@ def _existing(store: Store, organization_number: int, hold_id: str) -> Hold:
     return hold
 
 
+def _check_time(store: Store, organization: Organization, hold: Hold, event: UsageEvent) -> None:
+    """Refuse what was sent before it was asked for: it would be counted where no cap was looked at."""
+    earliest = max(hold.placed_at - MOST_AHEAD, cycle_at(store, organization, hold.placed_at).start)
+    if event.occurred_at is not None and event.occurred_at < earliest:
+        said = f"is before the hold was placed, {instant_text(hold.placed_at)}; leave it out if clocks differ"
+        raise InvalidRequest.of([Fault("/occurredAt", said)])
+
+
 def _check_same(known: Hold, asked: Asked) -> None:
     if differences := known.asked.differences(asked):
         raise Conflict(
@@ -115,7 +133,7 @@ def _admit(store: Store, organization: Organization, asked: Asked, now: datetime
     """Refuse what has no room."""
     caps = organization.caps
     is_costed = asked.channel in COSTED_CHANNELS
-    if is_costed and caps.budget_nano_usd is not None and asked.estimated_cost_nano_usd is None:
+    if is_costed and caps.wants_estimates and asked.estimated_cost_nano_usd is None:
         raise InvalidRequest.of([Fault("/estimatedCost", "is missing: the organization has a budget cap")])
     used, held = used_and_held(store, organization, now)
     if refused := caps.refused(used, held, asked.counter):

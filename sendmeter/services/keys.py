@@ -3,12 +3,13 @@
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sendmeter.domain.cursors import Page, page_of
 from sendmeter.domain.ids import new_id
+from sendmeter.domain.instants import instant_text
 from sendmeter.domain.keys import SECRET_BYTES, Key, hash_of, read_token, token_of
 from sendmeter.errors import Fault, Forbidden, InvalidRequest, NotFound, Unauthorized
 from sendmeter.services import audit
@@ -21,7 +22,7 @@ class Created:
     """A new key with its token, which is shown this once."""
 
     key: Key
-    token: str
+    token: str = field(repr=False)
 
 
 def create(
@@ -53,13 +54,19 @@ def grant(
 ) -> Created:
     """Make a key for the account of another key, which cannot give more than it has.
 
-    Raises Forbidden where a scope is not the caller's own, and InvalidRequest where the key would have expired.
+    Raises Forbidden where a scope is not the caller's own or the key would outlive it, and InvalidRequest where the key
+    would have expired.
     """
     lacking = [scope for scope in scopes if scope not in caller.scopes]
     if lacking:
         raise Forbidden(
             f"A key gives at most its own scopes; this key lacks {', '.join(lacking)}.",
             fix='Use a key that has them, or "sendmeter keys create" on the command line.',
+        )
+    if caller.expires_at is not None and (expires_at is None or expires_at > caller.expires_at):
+        until = instant_text(caller.expires_at)
+        raise Forbidden(
+            f"A key makes none that outlives it; this key expires at {until}.", fix=f"Send an expiresAt until {until}."
         )
     if expires_at is not None and expires_at <= now:
         raise InvalidRequest.of([Fault("/expiresAt", "is past")])
@@ -121,12 +128,13 @@ def revoke(store: Store, key_id: str, now: datetime, *, by: str, organization_nu
 
     Raises NotFound where there is no such key.
     """
+    number = organization_number
+    if number is None:
+        # Of all organizations', and so not within the transaction: that is of one.
+        number = next((key.organization_number for key in everyone(store) if key.key_id == key_id), 0)
 
     def work() -> Key:
-        if organization_number is None:
-            key = next((key for key in keys.search(store) if key.key_id == key_id), None)
-        else:
-            key = keys.by_id(store, organization_number, key_id)
+        key = keys.by_id(store, number, key_id)
         if key is None:
             raise NotFound(f"There is no key {key_id!r}.", fix='List the keys with "sendmeter keys list".')
         if keys.revoke(store, key.organization_number, key_id, now):
@@ -159,4 +167,5 @@ def caller_of(store: Store, token: str, now: datetime) -> Key:
 
 
 def _told(key: Key) -> dict[str, Any]:
-    return {"keyId": key.key_id, "name": key.name, "scopes": list(key.scopes)}
+    expiry = {} if key.expires_at is None else {"expiresAt": instant_text(key.expires_at)}
+    return {"keyId": key.key_id, "name": key.name, "scopes": list(key.scopes), **expiry}

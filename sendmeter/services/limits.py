@@ -41,7 +41,10 @@ def get(store: Store, organization_number: int, now: datetime) -> Limits:
 def change(
     store: Store, organization_number: int, changed: Callable[[Caps], Caps], now: datetime, *, by: str
 ) -> Limits:
-    """Change an organization's caps; the new ones count at once."""
+    """Change an organization's caps; the new ones count at once.
+
+    Raises NotFound where there is no such organization (any more).
+    """
 
     def work() -> Limits:
         before = organizations.lock(store, organization_number)

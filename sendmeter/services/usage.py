@@ -1,6 +1,5 @@
 """Reading usage: of the running cycle, and of the periods before it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -44,9 +43,9 @@ def get(store: Store, organization_number: int, now: datetime, *, known_costs: b
         organization = organizations.by_number(store, organization_number)
         found = _running(store, organization, now)
         _refuse_where_locked(organization, found)
-        if not known_costs:
+        if found.pending and not known_costs:
             failing_before = now - timedelta(seconds=grace_seconds)
-            _refuse_where_owed(store, organization_number, [found], found.cycle, found.cycle, failing_before)
+            _refuse_where_owed(store, organization_number, found.cycle, found.cycle, failing_before)
         return found
 
     return store.read(work)
@@ -72,13 +71,15 @@ def history(
     def work() -> list[Period]:
         organization = organizations.by_number(store, organization_number)
         _refuse_where_locked(organization, _running(store, organization, now))
-        periods = _by_cycle if grouping == "billing" else _by_day
-        found = periods(store, organization, first, last, grouping)
-        if not known_costs:
-            used = [period.usage for period in found]
-            cycles = list(cycles_between(store, organization, used[0].cycle.start, used[-1].cycle.end))
+        if grouping == "billing":
+            found = _by_cycle(store, organization, first, last)
+        else:
+            found = _by_day(store, organization, first, last, grouping)
+        lacking = [period.usage.cycle for period in found if period.usage.pending]
+        if lacking and not known_costs:
+            cycles = list(cycles_between(store, organization, lacking[0].start, lacking[-1].end))
             failing_before = now - timedelta(seconds=grace_seconds)
-            _refuse_where_owed(store, organization_number, used, cycles[0], cycles[-1], failing_before)
+            _refuse_where_owed(store, organization_number, cycles[0], cycles[-1], failing_before)
         return found
 
     return store.snapshot(work)
@@ -89,7 +90,7 @@ def _running(store: Store, organization: Organization, now: datetime) -> Usage:
     return Usage.of(cycle, usage.of_cycle(store, organization.number, cycle))
 
 
-def _by_cycle(store: Store, organization: Organization, first: date, last: date, _grouping: str) -> list[Period]:
+def _by_cycle(store: Store, organization: Organization, first: date, last: date) -> list[Period]:
     cycles = list(cycles_between(store, organization, midnight(first), midnight(last + timedelta(days=1))))
     counted: dict[int, list[Counter]] = {}
     for start, counter in usage.of_cycles(store, organization.number, cycles[0], cycles[-1]):
@@ -131,21 +132,14 @@ def _refuse_where_locked(organization: Organization, running: Usage) -> None:
 
 
 def _refuse_where_owed(
-    store: Store,
-    organization_number: int,
-    found: Iterable[Usage],
-    first: Cycle,
-    last: Cycle,
-    failing_before: datetime,
+    store: Store, organization_number: int, first: Cycle, last: Cycle, failing_before: datetime
 ) -> None:
     """Refuse sums that lack costs, where a provider that has been failing for too long owes costs of their cycles."""
-    if not any(each.pending for each in found):
-        return
     owed = providers.owing(store, organization_number, first, last, failing_before)
     if owed is not None:
         provider, since, code = owed
         raise ProviderFailed(
-            f"{provider} has been failing since {instant_text(since)} and owes the cost of events of this cycle.",
+            f"{provider} has been failing since {instant_text(since)} and owes the cost of events of this time.",
             provider=provider,
             provider_code=code,
             fix="Ask again later, or with ?costs=known for the costs that are known.",

@@ -19,9 +19,10 @@ INSERT INTO corrections (organization_id, {_COLUMNS}, cycle_starts_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _BY_KEYS = f"""
-SELECT {_COLUMNS.replace("reason", "corrections.reason")}, starts_at, ends_at FROM corrections JOIN cycles
-ON cycles.organization_id = corrections.organization_id AND cycles.starts_at = corrections.cycle_starts_at
-WHERE corrections.organization_id = ? AND (source, event_id) IN (VALUES {{keys}}) ORDER BY number
+SELECT {_COLUMNS.replace("reason", "corrections.reason")}, starts_at, ends_at FROM (VALUES {{keys}}) AS keys
+JOIN corrections ON corrections.organization_id = ? AND source = keys.column1 AND event_id = keys.column2
+JOIN cycles ON cycles.organization_id = corrections.organization_id AND cycles.starts_at = corrections.cycle_starts_at
+ORDER BY number
 """
 
 
@@ -56,7 +57,7 @@ def by_keys(
     found: dict[tuple[str, str], list[Correction]] = {}
     if keys:
         statement = _BY_KEYS.format(keys=", ".join(["(?, ?)"] * len(keys)))
-        parameters = [organization_number, *(part for key in keys for part in key)]
+        parameters = [*(part for key in keys for part in key), organization_number]
         for row in store.execute(statement, parameters).fetchall():
             found.setdefault((row[0], row[1]), []).append(_from_row(row))
     return found

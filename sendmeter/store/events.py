@@ -29,7 +29,12 @@ _FROM = """
 FROM events JOIN cycles ON cycles.organization_id = events.organization_id
 AND cycles.starts_at = events.cycle_starts_at
 """
-_BY_KEYS = f"SELECT {_ENTRY} {_FROM} WHERE events.organization_id = ? AND (source, event_id) IN (VALUES {{keys}})"
+# The keys come first: for several of them in an IN, SQLite would read all events of the organization.
+_BY_KEYS = f"""
+SELECT {_ENTRY} FROM (VALUES {{keys}}) AS keys
+JOIN events ON events.organization_id = ? AND source = keys.column1 AND event_id = keys.column2
+JOIN cycles ON cycles.organization_id = events.organization_id AND cycles.starts_at = events.cycle_starts_at
+"""
 # One part for each channel, each read off its end of one index; the rows of a page are few, whatever was recorded.
 _NEWEST = f"""
 SELECT * FROM (
@@ -97,7 +102,7 @@ def by_keys(store: Store, organization_number: int, keys: Sequence[tuple[str, st
     if not keys:
         return {}
     statement = _BY_KEYS.format(keys=", ".join(["(?, ?)"] * len(keys)))
-    rows = store.execute(statement, [organization_number, *(part for key in keys for part in key)]).fetchall()
+    rows = store.execute(statement, [*(part for key in keys for part in key), organization_number]).fetchall()
     return {entry.event.key: entry for entry in map(_from_row, rows)}
 
 
@@ -117,11 +122,9 @@ def newest(
     """
     conditions = ["1 = 1"]
     bounds: Position = []
-    for condition, bound in (
-        ("occurred_at >= ?", start and [microseconds(start)]),
-        ("occurred_at < ?", end and [microseconds(end)]),
-        ("(occurred_at, source, event_id) < (?, ?, ?)", before),
-    ):
+    # A later page lies before `end` as it is: with both bounds SQLite would begin at `end` each time.
+    last = ("(occurred_at, source, event_id) < (?, ?, ?)", before) if before else ("occurred_at < ?", _bound(end))
+    for condition, bound in (("occurred_at >= ?", _bound(start)), last):
         if bound:
             conditions.append(condition)
             bounds += bound
@@ -129,6 +132,10 @@ def newest(
     parameters = [value for channel in channels for value in (organization_number, channel, *bounds, limit)]
     statement = " UNION ALL ".join(parts) + " ORDER BY occurred_at DESC, source DESC, event_id DESC LIMIT ?"
     return [_from_row(row) for row in store.execute(statement, [*parameters, limit]).fetchall()]
+
+
+def _bound(instant: datetime | None) -> Position:
+    return [] if instant is None else [microseconds(instant)]
 
 
 def position(entry: Entry) -> Position:

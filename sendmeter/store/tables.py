@@ -148,7 +148,7 @@ class DayCounters(_Table):
 
 
 class PendingCosts(_Table):
-    """Events whose cost is not known yet; a row goes when its cost is settled."""
+    """Events whose cost is not known yet; a row goes when its cost is settled, or it is voided."""
 
     organization_id = BigIntegerField()
     source = TextField()

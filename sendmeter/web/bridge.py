@@ -59,7 +59,7 @@ class Bridge:
         if operation is None:
             raise LookupError("connexion found no operation for a path that the contract has")
         body = (await receive())["body"]
-        # What may be refused for its number is what the contract says may be: recording, never reading.
+        # What may be refused for its number is what the contract says may be: writing, never reading.
         limited = 429 in operation.answers
         if limited and self.limited_under_way >= self.settings.max_waiting:
             raise TooManyRequests("The server has as many requests under way as it takes at once.")

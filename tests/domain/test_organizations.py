@@ -76,3 +76,8 @@ def test_an_organization_tells_the_anchor_that_counts_and_the_next_and_never_its
     following = {"anchorDay": 15, "timezone": "Asia/Kolkata", "startsAt": "2026-12-01T00:00:00Z"}
     assert organization.to_json(change - TICK) == told | {"nextAnchor": following}
     assert organization.to_json(change) == told | {"anchorDay": 15, "timezone": "Asia/Kolkata"}
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules", "posix/UTC", "right/UTC", ""])
+def test_what_depends_on_the_machine_is_no_time_zone(name):
+    assert not is_time_zone(name)

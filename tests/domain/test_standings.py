@@ -96,7 +96,7 @@ def test_what_is_refused_is_what_remaining_has_no_room_for(limit, used, held, mo
     counters = Usage.of(NOVEMBER, [asked(channel, used)]), Usage.of(NOVEMBER, [asked(channel, held)])
     (standing,) = Caps(messages=limit).standings(*counters)
     refused = Caps(messages=limit).refused(*counters, asked(channel, more))
-    assert standing.remaining == max(0, limit - used - held)
+    assert standing.remaining == max(0, limit - max(0, used) - held)
     assert (refused is None) is (more <= standing.remaining)
 
 

@@ -105,3 +105,30 @@ def test_only_the_history_of_a_cycle_that_lacks_costs_is_refused_and_known_costs
         (period,) = history(client, "2026-11-20", "2026-11-20", groupBy=grouping, costs="known").json()["items"]
         assert period["pendingCosts"] == 1
         assert history(client, "2026-10-01", "2026-10-30", groupBy=grouping).status_code == 200
+
+
+def test_a_cost_that_is_owed_elsewhere_refuses_no_period_whose_own_costs_are_known(server):
+    organization, client = server.organization(starts_at=NOON - timedelta(days=100))
+    client.record({"id": "late", "channel": "SMS", "provider": "twilio"})
+    server.clock.now = NOON + timedelta(days=62)
+    client.request("PUT", "/organization/usage/events/late/cost", json={"cost": "0.01"})
+    client.record({"id": "owed", "channel": "SMS", "provider": "twilio"})
+    since = server.clock() - timedelta(hours=2)
+    server.store.write(lambda: providers.failed(server.store, organization.number, "twilio", "20003", since))
+    for grouping in ("calendar", "day", "billing"):
+        assert history(client, "2026-11-20", "2026-12-31", groupBy=grouping).status_code == 200
+        assert history(client, "2026-11-20", "2027-01-21", groupBy=grouping).status_code == 502
+
+
+def test_a_month_sums_more_than_one_cycle_may_hold(sqlite_server):
+    organization, client = sqlite_server.organization(Anchor(15, "UTC"), starts_at=NOON - timedelta(days=200))
+    statement = """
+    INSERT INTO day_counters (organization_id, day, channel, quantity, cost_nano_usd, pending) VALUES (?, ?, ?, ?, ?, 0)
+    """
+    for day in (20771, 20773):
+        for channel in ("SMS", "CALL", "EMAIL", "PUSH"):
+            cost = 9 * 10**18 if channel in ("SMS", "CALL") else 0
+            row = (organization.number, day, channel, 2**53 - 1, cost)
+            sqlite_server.store.write(lambda row=row: sqlite_server.store.execute(statement, row))
+    (month,) = history(client, "2026-11-01", "2026-11-30").json()["items"]
+    assert (month["budgetUsage"], month["messageUsage"]) == (36 * 10**9, 4 * (2**53 - 1))

@@ -174,7 +174,7 @@ def test_an_event_sent_again_with_its_cost_is_told_where_a_cost_is_set(server):
     client.record(SMS)
     refused = client.record({**SMS, "cost": "0.01"})
     assert refused.status_code == 409
-    assert "PUT /organization/usage/events/{eventId}/cost" in refused.json()["error"]["fix"]
+    assert "events.settle" in refused.json()["error"]["fix"]
     assert "new id" in client.record({**SMS, "cost": "0.01", "quantity": 2}).json()["error"]["fix"]
 
 

@@ -39,7 +39,7 @@ def anchor_json(anchor, starts_at):
 
 
 def standing_json(cap, limit, used, held):
-    stands = {"limit": limit, "used": used, "held": held, "remaining": max(0, limit - used - held)}
+    stands = {"limit": limit, "used": used, "held": held, "remaining": max(0, limit - max(0, used) - held)}
     unit = usd if cap == "budgetCap" else int
     return {"cap": cap, **{name: unit(amount) for name, amount in stands.items()}}
 

@@ -171,12 +171,13 @@ class Model:
         if known:
             return 200 if known.asked == asked else 409
         costed = asked["channel"] in COSTED
-        if costed and "budgetCap" in self.caps and asked["estimatedCost"] is None:
+        wanted = "budgetCap" in self.caps and self.caps["enforcement"] != "observe"
+        if costed and wanted and asked["estimatedCost"] is None:
             return 400
         amounts = {"budgetCap": nanos(asked["estimatedCost"]) or 0} if costed else {"messageCap": asked["quantity"]}
         amounts[asked["channel"]] = asked["quantity"]
         standings = {cap: standing for cap, standing in self.standings().items() if cap in amounts}
-        passed = any(used + held + amounts[cap] > limit for cap, (limit, used, held) in standings.items())
+        passed = any(max(0, used) + held + amounts[cap] > limit for cap, (limit, used, held) in standings.items())
         if passed and self.caps["enforcement"] != "observe":
             return 402
         self.holds[asked["id"]] = Hold(asked, self.now)
@@ -189,6 +190,16 @@ class Model:
             return 409
         if hold.state == "released" or (hold.state == "settled" and hold.event != key):
             return 409
+        if hold.state == "held":
+            earliest = max(hold.placed - AHEAD, self.cycle(hold.placed)[0])
+            if sent["occurredAt"] and sent["occurredAt"] < earliest:
+                return 400
+            known = self.events.get(key)
+            if known and {**sent, "occurredAt": sent["occurredAt"] or known.recorded} == {
+                **known.sent,
+                "occurredAt": known.occurred,
+            }:
+                return 409
         status, _ = self.record([sent], hold.estimate)
         if status == 200 and hold.state == "held":
             hold.state, hold.ended, hold.event = "settled", self.now, key

@@ -1,5 +1,6 @@
 """Corrections: an open cycle is made right, a closed one never changes, and each correction is made once."""
 
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,7 +9,8 @@ from sendmeter.domain.ledger import SETTLE, VOID
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import Conflict, InvalidRequest, NotFound, ProviderFailed
 from sendmeter.services import corrections, usage
-from sendmeter.store import providers
+from sendmeter.store import Store, providers
+from sendmeter.store.schema import upgrade
 from tests.live import NOON
 from tests.services.calls import TICK, USD, check, entry, founded, read, record, rows
 
@@ -180,3 +182,31 @@ def test_a_correction_that_a_counter_cannot_hold_is_refused_whole(store):
         settle(store, organization, "a", 999_999 * USD + 1)
     assert entry(store, organization, "a").corrections == ()
     check(store, organization)
+
+
+class RunAgain(Store):
+    """A store that runs each unit of work again, as after a commit in doubt, when somebody else has come between."""
+
+    between = None
+
+    def write(self, work):
+        done = super().write(work)
+        if self.between is None:
+            return done
+        between, self.between = self.between, None
+        between()
+        return super().write(work)
+
+
+def test_a_settlement_that_is_run_again_does_not_undo_what_somebody_else_settled_meanwhile(database_url):
+    store = RunAgain(database_url)
+    if store.is_sqlite:
+        upgrade(store)
+    with closing(store):
+        organization = founded(store)
+        record(store, organization, {"id": "s", "channel": "SMS"})
+        store.between = lambda: settle(store, organization, "s", 6 * USD)
+        settle(store, organization, "s", 5 * USD)
+        assert entry(store, organization, "s").cost_nano_usd == 6 * USD
+        assert len(entry(store, organization, "s").corrections) == 2
+        check(store, organization)

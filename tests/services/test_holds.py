@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -139,16 +139,59 @@ def test_a_settlement_above_what_was_held_is_a_fact_and_is_recorded(store):
         place(store, organization, "next", "CALL", 1, 0)
 
 
-def test_a_hold_is_settled_into_an_event_that_is_known_with_the_same_content_and_no_other(store):
+def test_a_hold_is_settled_into_no_event_that_was_recorded_without_it(store):
     organization = founded(store)
     place(store, organization, "h", "SMS", 2)
     record(store, organization, {"id": "sent", "channel": "SMS", "quantity": 2, "cost": "1"})
     with pytest.raises(Conflict, match="known already with other content"):
         settle(store, organization, "h", eventId="sent", cost="2")
+    with pytest.raises(Conflict, match="recorded before, without this hold"):
+        settle(store, organization, "h", eventId="sent", cost="1")
     assert holds.get(store, organization.number, "h").state == "held"
-    assert settle(store, organization, "h", eventId="sent", cost="1").event == ("api", "sent")
     assert read(store, organization).counters["SMS"] == Counter("SMS", 2, USD, 0)
     check(store, organization)
+
+
+def test_two_holds_are_not_settled_into_one_event(store):
+    organization = founded(store)
+    for hold_id in ("a", "b"):
+        place(store, organization, hold_id, "SMS", 10)
+    settle(store, organization, "a", eventId="one", cost="1")
+    with pytest.raises(Conflict, match="recorded before, without this hold"):
+        settle(store, organization, "b", eventId="one", cost="1")
+    assert settle(store, organization, "a", eventId="one", cost="1").state == "settled"
+    assert read(store, organization).counters["SMS"].quantity == 10
+
+
+def test_what_was_sent_before_it_was_asked_for_is_not_settled_into_a_cycle_that_no_cap_looked_at(store):
+    organization = founded(store, messages=1)
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+    place(store, organization, "h", now=december)
+    with pytest.raises(InvalidRequest) as refusal:
+        settle(store, organization, "h", december, occurredAt="2026-11-30T23:59:59Z")
+    assert [fault.pointer for fault in refusal.value.faults] == ["/occurredAt"]
+    assert settle(store, organization, "h", december, occurredAt="2026-12-01T00:00:00Z").state == "settled"
+    place(store, organization, "later", "SMS", now=december + timedelta(hours=1))
+    with pytest.raises(InvalidRequest, match="1 fault"):
+        settle(store, organization, "later", december + timedelta(hours=1), occurredAt="2026-12-01T00:54:59Z")
+    settle(store, organization, "later", december + timedelta(hours=1), occurredAt="2026-12-01T00:55:00Z")
+
+
+def test_without_a_cap_that_refuses_no_estimate_is_wanted(store):
+    organization = founded(store, budget_nano_usd=USD, enforcement="observe")
+    assert place(store, organization, "h", "SMS")[1]
+
+
+def test_what_an_earlier_cycle_got_back_buys_no_room_in_this_one(store):
+    organization = founded(store, messages=10)
+    record(store, organization, {"id": "mail", "channel": "EMAIL", "quantity": 500})
+    later = NOON + timedelta(days=30)
+    corrections.void(store, organization.number, ("api", "mail"), "a mistake", later, by="test")
+    (standing,) = limits.get(store, organization.number, later).standings
+    assert (standing.used, standing.remaining) == (-500, 10)
+    with pytest.raises(UsageLimitExceeded):
+        place(store, organization, "h", "EMAIL", 11, now=later)
+    place(store, organization, "h", "EMAIL", 10, now=later)
 
 
 def test_releasing_frees_the_hold_once_and_ends_it_for_ever(store):

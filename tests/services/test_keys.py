@@ -97,3 +97,21 @@ def test_a_key_of_another_organization_cannot_be_revoked(store, organization):
     with pytest.raises(NotFound):
         keys.revoke(store, made.key.key_id, NOON, by="test", organization_number=other.number)
     assert keys.caller_of(store, made.token, NOON)
+
+
+def test_a_key_that_expires_makes_none_that_outlives_it(store, organization):
+    end = NOON + timedelta(days=1)
+    caller = keys.create(store, organization.number, "boss", ["keys:write"], NOON, by="test", expires_at=end).key
+    for expires_at in (None, end + timedelta(microseconds=1)):
+        with pytest.raises(Forbidden, match="none that outlives it"):
+            keys.grant(store, caller, "for ever", ["keys:write"], NOON, expires_at=expires_at)
+    assert keys.grant(store, caller, "x", [], NOON, expires_at=end).key.expires_at == end
+
+
+def test_a_secret_is_not_shown_by_what_holds_it(store, organization):
+    made = keys.create(store, organization.number, "gateway", [], NOON, by="test")
+    founded = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON, by="test")
+    assert made.token not in repr(made)
+    assert founded.token not in repr(founded)
+    assert founded.organization.cursor_key.hex() not in repr(founded).lower()
+    assert repr(founded.organization.cursor_key) not in repr(founded)

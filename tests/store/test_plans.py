@@ -61,7 +61,7 @@ def organization(store):
 
 # What SQLite calls the rows of a statement itself: VALUES, a common part, what was found before.
 OWN_ROWS = re.compile(
-    r"SCAN (\d+ CONSTANT ROWS?|CONSTANT ROW|[a-z_]+ VIRTUAL|email|sms|call|push|slack|web_push|inapp_web)$"
+    r"SCAN (\d+ CONSTANT ROWS?|CONSTANT ROW|[a-z_]+ VIRTUAL|email|sms|call|push|slack|web_push|inapp_web|keys)$"
 )
 
 

@@ -63,12 +63,6 @@ STATEMENTS = [
     "ALTER TABLE organizations DROP COLUMN time_zone",
     "ALTER TABLE cycles ADD COLUMN reason TEXT",
     "ALTER TABLE events ADD COLUMN estimated_cost_nano_usd BIGINT",
-    "ALTER TABLE cycle_counters ADD COLUMN estimated_nano_usd BIGINT NOT NULL DEFAULT 0"
-    " CONSTRAINT cycle_counters_estimated"
-    " CHECK (estimated_nano_usd BETWEEN -9000000000000000000 AND 9000000000000000000)",
-    "ALTER TABLE day_counters ADD COLUMN estimated_nano_usd BIGINT NOT NULL DEFAULT 0"
-    " CONSTRAINT day_counters_estimated"
-    " CHECK (estimated_nano_usd BETWEEN -9000000000000000000 AND 9000000000000000000)",
     # Each listing of events is of one channel, or of all, newest first: one index, read once for each channel.
     "CREATE INDEX events_channel_time ON events (organization_id, channel, occurred_at, source, event_id)",
     # Holds that are settled or released leave the index; those that stand are added up from it alone.
@@ -76,6 +70,8 @@ STATEMENTS = [
     " (organization_id, expires_at, channel, quantity, estimated_cost_nano_usd, state)"
     " WHERE state = 'held'",
 ]
+ESTIMATED = "ADD COLUMN estimated_nano_usd BIGINT NOT NULL DEFAULT 0"
+BOUNDED = "CHECK (estimated_nano_usd BETWEEN -9000000000000000000 AND 9000000000000000000)"
 
 
 def up(migrator, db):  # noqa: ANN001, ANN201, ARG001 - the runner's signature
@@ -85,6 +81,14 @@ def up(migrator, db):  # noqa: ANN001, ANN201, ARG001 - the runner's signature
         db.execute_sql(f"CREATE TABLE {name} ({columns}) {ending}")
     for statement in STATEMENTS:
         db.execute_sql(statement)
+    for table in ("cycle_counters", "day_counters"):
+        constraint = f"CONSTRAINT {table}_estimated {BOUNDED}"
+        if isinstance(db, SqliteDatabase):
+            # It can add a constraint with its column only; PostgreSQL that is distributed, only by itself.
+            db.execute_sql(f"ALTER TABLE {table} {ESTIMATED} {constraint}")
+        else:
+            db.execute_sql(f"ALTER TABLE {table} {ESTIMATED}")
+            db.execute_sql(f"ALTER TABLE {table} ADD {constraint}")
     place = "?" if isinstance(db, SqliteDatabase) else "%s"
     for (number,) in db.execute_sql("SELECT organization_id FROM organizations").fetchall():
         parameters = (secrets.token_hex(32), number)
