@@ -67,7 +67,11 @@ def _fill(store):
             budget_cap_nano_usd=None,
             channel_caps=caps,
         )
-    number = numbers[0]
+    _fill_ledger(store, numbers[0], at, start)
+
+
+def _fill_ledger(store, number, at, start):
+    """Record three events, with all that the first version counted of them."""
     _insert(
         store,
         "cycles",
