@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.proof.machine import EARLIEST, Machine
 
-EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "5"))
 STEPS = int(os.environ.get("PROOF_STEPS", "40"))
 SHRINK = os.environ.get("PROOF_SHRINK", "yes") == "yes"
 PHASES = [Phase.generate, Phase.shrink] if SHRINK else [Phase.generate]
