@@ -51,7 +51,8 @@ def before_call(_context, case, _kwargs):
     _name_what_is_there(case)
     if _is_meant_to_be_valid(case, "query") and isinstance(case.query, dict):
         case.query = {**case.query, **_days_in_order(case.query)}
-        if not _is_cursor(case.query.get("cursor", "")):
+        # A cursor goes on with the filters that it was given for; tests/contract/test_links.py follows one with filters.
+        if not _is_cursor(case.query.get("cursor", "")) or case.query.keys() & {"channel", "from", "to"}:
             case.query.pop("cursor", None)
     if _is_meant_to_be_valid(case, "body") and isinstance(case.body, dict):
         case.body = {**case.body, **_as_ruled(case)}
@@ -101,6 +102,9 @@ def _days_in_order(query):
 def _as_ruled(case):
     """A key expires in the future, a time zone is one, and where there is a budget cap SMS and calls are estimated."""
     ruled = {}
+    if case.operation.path.endswith("/settle") and "occurredAt" in case.body:
+        # Not long before its hold was placed, which was a moment ago.
+        ruled["occurredAt"] = datetime.now(UTC).isoformat()
     if "expiresAt" in case.body:
         ruled["expiresAt"] = (STARTED + timedelta(days=1)).isoformat()
     if case.body.get("timezone", "UTC") not in ZONES:
