@@ -51,7 +51,7 @@ def before_call(_context, case, _kwargs):
     _name_what_is_there(case)
     if _is_meant_to_be_valid(case, "query") and isinstance(case.query, dict):
         case.query = {**case.query, **_days_in_order(case.query)}
-        # A cursor goes on with the filters that it was given for; tests/contract/test_links.py follows one with filters.
+        # A cursor goes on with the filters that it was given for: test_links.py follows one with filters.
         if not _is_cursor(case.query.get("cursor", "")) or case.query.keys() & {"channel", "from", "to"}:
             case.query.pop("cursor", None)
     if _is_meant_to_be_valid(case, "body") and isinstance(case.body, dict):
