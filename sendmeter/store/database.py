@@ -147,20 +147,37 @@ class Store:
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - a pause, not a secret
         raise AssertionError("unreachable")
 
+    def _connect(self) -> None:
+        """Give this thread a connection.
+
+        SQLite does not wait where a new file is made one with a write-ahead log while another connection writes to
+        it, as servers do that start at the same moment: it is tried again for as long as a busy database is waited for.
+        """
+        until = time.monotonic() + self._busy_timeout_seconds
+        while True:
+            try:
+                self.database.connect(reuse_if_open=True)
+            except OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > until:
+                    raise
+                time.sleep(random.uniform(0, 0.02))  # noqa: S311 - a pause, not a secret
+            else:
+                return
+
     @contextmanager
     def _connected(self) -> Iterator[None]:
-        self.database.connect(reuse_if_open=True)
+        self._connect()
         yield
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        self.database.connect(reuse_if_open=True)
+        self._connect()
         with self.database.atomic():
             yield
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self.database.connect(reuse_if_open=True)
+        self._connect()
         if not self.is_sqlite:
             with self.database.atomic():
                 yield
@@ -242,7 +259,15 @@ def _transient(error: Exception) -> bool:
 
 
 def _is_no_database(error: Exception) -> bool:
-    return getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_NOTADB"
+    return _sqlite_errorname(error) == "SQLITE_NOTADB"
+
+
+def _is_busy(error: Exception) -> bool:
+    return _sqlite_errorname(error).startswith("SQLITE_BUSY")
+
+
+def _sqlite_errorname(error: Exception) -> str:
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", "")
 
 
 def _unavailable(error: Exception) -> bool:

@@ -50,6 +50,26 @@ def test_sqlite_is_durable_and_lets_readers_in_beside_a_writer(sqlite_store):
     assert (pragma("journal_mode"), pragma("synchronous"), pragma("foreign_keys")) == ("wal", 2, 1)
 
 
+def test_a_new_file_that_another_process_is_just_writing_to_is_waited_for(tmp_path):
+    other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, other.execute, ["COMMIT"])
+    done.start()
+    with closing(Store(f"{tmp_path}/new.db")) as store, closing(other):
+        assert store.read(lambda: store.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+        done.join()
+
+
+def test_a_new_file_that_another_process_does_not_let_go_of_is_unavailable(tmp_path):
+    with (
+        closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other,
+        closing(Store(f"{tmp_path}/new.db", busy_timeout_seconds=0.2)) as store,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            store.read(lambda: store.execute("SELECT 1"))
+
+
 def test_what_a_failed_unit_of_work_wrote_is_gone(store):
     def work():
         store.execute(INSERT, (1,))
