@@ -6,6 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
+# The files of exact versions are complete (`--no-deps`): a release of tomorrow changes nothing of what is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv --quiet
 
 help: ## list the targets
@@ -46,11 +47,11 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sendmeter needs Python 3.11 or newer: make PYTHON=python3.12 setup")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Sendmeter into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
 	@echo "Installing what the tests need ..."
-	@$(PIP) install --require-hashes -r requirements/test.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/test.txt
 	@touch $@
