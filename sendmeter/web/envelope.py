@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -10,7 +9,6 @@ from starlette.exceptions import HTTPException
 
 from sendmeter import errors
 from sendmeter.contract import contract
-from sendmeter.schemas import Validator
 
 logger = logging.getLogger(__name__)
 
@@ -109,14 +107,9 @@ def _answer(
     status: int, tracking_id: str, content: dict[str, Any], headers: tuple[tuple[str, str], ...] = ()
 ) -> Answer:
     body = {"trackingId": tracking_id, "error": content}
-    if faults := _schema().faults(body):
+    if faults := contract().error_body.faults(body):
         logger.error("the error body breaks the contract: %s", faults)
         status, headers, body = 500, (), {"trackingId": tracking_id, "error": _INTERNAL_ERROR}
     return Answer(
         status, orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE), (("content-type", "application/json"), *headers)
     )
-
-
-@lru_cache
-def _schema() -> Validator:
-    return contract().schemas.component("ErrorResponse")

@@ -1,4 +1,4 @@
-"""The contract: finds `openapi.yaml` and loads it, once; answers questions about its operations."""
+"""The document: finds `openapi.yaml` and loads it, once; answers questions about its operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from sendmeter.schemas import Schemas, Validator
 
-_HERE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -57,6 +57,11 @@ class Contract:
         self.document: dict[str, Any] = yaml.load(self.yaml_bytes, Loader=_JsonLoader)  # noqa: S506 - a SafeLoader
         self.json_bytes = json.dumps(self.document, ensure_ascii=False, indent=2).encode()
         self.schemas = Schemas(self.document)
+
+    @cached_property
+    def error_body(self) -> Validator:
+        """The validator of the body that every error has."""
+        return self.schemas.component("ErrorResponse")
 
     @cached_property
     def base_paths(self) -> tuple[str, ...]:
@@ -191,21 +196,30 @@ class Contract:
         )
 
 
-@lru_cache(maxsize=1)
+_used: Contract | None = None
+
+
 def contract() -> Contract:
-    """Give the contract of this installation, loaded once."""
-    return Contract(find())
+    """Give the contract of this process: that of the installation, unless another is used."""
+    return _used or use(Contract(find()))
+
+
+def use(another: Contract) -> Contract:
+    """Make a contract that of this process, as the mock does with a file that is being written."""
+    global _used  # noqa: PLW0603 - one process, one contract
+    _used = another
+    return another
 
 
 def find() -> Path:
     """Find the contract: inside the package where it is installed, at the root of a source tree."""
-    installed = _HERE / "openapi.yaml"
-    return installed if installed.exists() else _HERE.parent / "openapi.yaml"
+    installed = _PACKAGE / "openapi.yaml"
+    return installed if installed.exists() else _PACKAGE.parent / "openapi.yaml"
 
 
 def handlers_package() -> str:
     """Name the package of the handlers: inside the package where it is installed, at the root of a source tree."""
-    return "sendmeter.handlers" if (_HERE / "handlers").is_dir() else "handlers"
+    return "sendmeter.handlers" if (_PACKAGE / "handlers").is_dir() else "handlers"
 
 
 # Seventeen times faster, where PyYAML has it: 37 ms for 650 ms, on a loaded machine.
