@@ -1,4 +1,4 @@
-"""Programs that some tests need beside Python: Node.js, Chromium. Where one is missing those tests say so and are skipped.
+"""Programs that some tests need beside Python: Node.js, Chromium. Where one is missing those tests are skipped and say so.
 
 In CI nothing may be missing: there they fail.
 """
