@@ -22,16 +22,30 @@ from sendmeter.contract import Contract, contract, handlers_package
 from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, open_store, utc_now
 from sendmeter.store import Store
-from sendmeter.web.boundary import Boundary
-from sendmeter.web.bridge import Bridge
+from sendmeter.web.boundary import Boundary, Pages
+from sendmeter.web.bridge import Bridge, ServerBridge
+from sendmeter.web.documentation import Documentation
 from sendmeter.web.validation import answering
 
 
 def create_app(settings: Settings, *, store: Store | None = None, clock: Callable[[], datetime] = utc_now) -> FlaskApp:
-    """Build the application: Boundary, connexion's routing and context, Bridge, Flask, handlers."""
+    """Build the application of a server."""
     configure_logging(settings)
     the_contract = contract()
-    the_store = store or open_store(settings)
+    bridge = partial(ServerBridge, store=store or open_store(settings), settings=settings, clock=clock)
+    return assemble(the_contract, bridge, Documentation(the_contract), partial(handler_of, the_contract))
+
+
+def assemble(
+    the_contract: Contract,
+    make_bridge: Callable[..., Bridge],
+    pages: Pages,
+    resolve: Callable[[str], Callable[..., Any]],
+) -> FlaskApp:
+    """Put the layers together: Boundary, connexion's routing and context, the bridge, Flask, handlers.
+
+    `make_bridge` gets the WSGI application and the contract; `resolve` finds the function of an operationId.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:  # noqa: ANN401 - connexion's
@@ -42,14 +56,14 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
         "sendmeter",
         lifespan=lifespan,
         middlewares=[
-            partial(Boundary, contract=the_contract),
+            partial(Boundary, contract=the_contract, pages=pages),
             RoutingMiddleware,
             LifespanMiddleware,
             ContextMiddleware,
         ],
-        resolver=Resolver(partial(_handler, the_contract)),
+        resolver=Resolver(resolve),
     )
-    bridge = Bridge(app.app.wsgi_app, contract=the_contract, store=the_store, settings=settings, clock=clock)
+    bridge = make_bridge(app.app.wsgi_app, contract=the_contract)
     # Connexion's own bridge stands here; it has no setting for another.
     app._middleware_app.asgi_app = bridge  # type: ignore[assignment]  # typed as the class that is replaced
     for base_path in the_contract.base_paths:
@@ -62,7 +76,7 @@ def from_environment() -> FlaskApp:
     return create_app(Settings.from_environment())
 
 
-def _handler(the_contract: Contract, operation_id: str) -> Callable[..., Any]:
+def handler_of(the_contract: Contract, operation_id: str) -> Callable[..., Any]:
     """Find the function of an operation: `events.record` is `record` in `handlers/events.py`."""
     module, _, function = operation_id.rpartition(".")
     handler = getattr(import_module(f"{handlers_package()}.{module}"), function)

@@ -122,6 +122,22 @@ def live_server(store, clock, **settings):
     configured = Settings(database_url=store.url, log_level="warning", **settings)
     app = create_app(configured, store=store, clock=clock)
     bridge = app._middleware_app.asgi_app
+    try:
+        with served(app) as url:
+            live = LiveServer(url, store, clock, configured, bridge)
+            try:
+                yield live
+            finally:
+                for client in live.clients:
+                    client.close()
+    finally:
+        bridge.readers.shutdown()
+        bridge.writers.shutdown()
+
+
+@contextmanager
+def served(app):
+    """Serve an application from a thread until the block ends; give its URL."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -141,17 +157,11 @@ def live_server(store, clock, **settings):
         assert time.monotonic() < deadline, "the server did not start"
         assert thread.is_alive(), "the server ended"
         time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    live = LiveServer(f"http://127.0.0.1:{port}", store, clock, configured, bridge)
     try:
-        yield live
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        for client in live.clients:
-            client.close()
         server.should_exit = True
         thread.join(20)
-        bridge.readers.shutdown()
-        bridge.writers.shutdown()
         assert not thread.is_alive(), "the server did not stop"
 
 
@@ -166,11 +176,11 @@ class Process:
 
 @contextmanager
 def served_process(database_url, folder, *arguments, command="serve", environment=None):
-    """Start the server as a process on a free port; stop it, gracefully, when the block ends."""
+    """Start the server, or the mock, as a process on a free port; stop it, gracefully, when the block ends."""
     log = Path(folder) / f"server-{time.monotonic_ns()}.log"
     with log.open("wb") as stderr:
         popen = subprocess.Popen(
-            [SENDMETER, command, "--port", "0", "--database", database_url, *arguments],
+            [SENDMETER, command, "--port", "0", *(["--database", database_url] if database_url else []), *arguments],
             stdout=stderr,
             stderr=stderr,
             cwd=folder,

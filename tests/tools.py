@@ -1,4 +1,4 @@
-"""Programs that some tests need beside Python: Node.js, Chromium. Where one is missing those tests are skipped and say so.
+"""Programs that some tests need beside Python: Node.js, Chromium. A test that lacks one is skipped, and says so.
 
 In CI nothing may be missing: there they fail.
 """

@@ -1,13 +1,10 @@
 """`sendmeter demo`: an organization with realistic traffic, to look at."""
 
-import math
 import os
-import random
 import re
 import shlex
 import sys
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -18,9 +15,10 @@ from sendmeter.cli.options import database_option, whoever_runs_this
 from sendmeter.cli.serve import host_option, port_option, run, workers_option
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor, cycle_containing
-from sendmeter.domain.events import BATCH_LIMIT, UsageEvent
+from sendmeter.domain.events import BATCH_LIMIT
 from sendmeter.domain.organizations import Organization
 from sendmeter.errors import Unauthorized
+from sendmeter.mock.traffic import traffic
 from sendmeter.services import events, keys, organizations
 from sendmeter.services.organizations import FIRST_KEY_SCOPES
 from sendmeter.settings import Settings
@@ -29,10 +27,6 @@ from sendmeter.store import Store
 
 NAME = "Sendmeter demo"
 DAYS_SHOWN = 15
-# How often a channel is used, and in nano-USD what one SMS or one minute of a call costs, by country.
-CHANNELS = {"EMAIL": 52, "INAPP_WEB": 16, "PUSH": 13, "SMS": 10, "WEB_PUSH": 5, "SLACK": 2, "CALL": 2}
-SMS_PRICES = {"US": 10_900_000, "GB": 46_300_000, "DE": 99_425_000, "FR": 80_037_500, "IN": 83_200_000}
-CALL_PRICES = {"US": 14_000_000, "GB": 15_800_000, "DE": 18_700_000}
 
 
 @click.command()
@@ -110,42 +104,8 @@ def _kept_key(store: Store, key_file: Path, organization: Organization) -> str |
 
 def _fill(store: Store, organization: Organization, count: int) -> None:
     start = cycle_containing(organization.schedule.first, organization.created_at).start
-    made = _traffic(start, organization.created_at, count)
+    made = traffic(start, organization.created_at, count, source="demo")
     with click.progressbar(length=count, label=f"Recording {count:,} events", file=sys.stderr) as bar:
         while batch := [(event.event_id, event) for event in islice(made, BATCH_LIMIT)]:
             events.record(store, organization.number, batch, utc_now())
             bar.update(len(batch))
-
-
-def _traffic(start: datetime, end: datetime, count: int) -> Iterator[UsageEvent]:
-    """Make events of a cycle, the same for the same times: busy days and quiet nights."""
-    chance = random.Random(20_261_123)  # noqa: S311 - a demo, not a secret
-    channels, weights = list(CHANNELS), list(CHANNELS.values())
-    for index in range(count):
-        channel = chance.choices(channels, weights)[0]
-        country = prices = cost = None
-        if channel in ("SMS", "CALL"):
-            prices = SMS_PRICES if channel == "SMS" else CALL_PRICES
-            country = chance.choice(list(prices))
-            units = chance.choices([1, 2, 3], [8, 2, 1])[0] if channel == "SMS" else chance.randint(1, 12)
-            cost = prices[country] * units
-        yield UsageEvent(
-            source="demo",
-            event_id=f"demo-{index:07d}",
-            channel=channel,
-            quantity=chance.choices([1, 2, 25], [90, 8, 2])[0] if channel == "EMAIL" else 1,
-            cost_nano_usd=cost,
-            provider={"EMAIL": "ses", "SMS": chance.choice(["telnyx", "twilio"]), "CALL": "telnyx"}.get(channel),
-            provider_message_id=None,
-            occurred_at=_moment(chance, start, end),
-            metadata={"country": country} if country else {},
-        )
-
-
-def _moment(chance: random.Random, start: datetime, end: datetime) -> datetime:
-    """Pick a time, by day rather than by night."""
-    while True:
-        moment = start + (end - start) * chance.random()
-        hour = moment.hour + moment.minute / 60
-        if chance.random() < 0.15 + 0.85 * max(0.0, math.sin((hour - 6) / 12 * math.pi)):
-            return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -6,11 +6,13 @@ import click
 
 from sendmeter import __version__
 from sendmeter.cli.audit import audit
+from sendmeter.cli.contract import contract
 from sendmeter.cli.db import db
 from sendmeter.cli.demo import demo
 from sendmeter.cli.importing import import_events
 from sendmeter.cli.keys import keys
 from sendmeter.cli.limits import limits
+from sendmeter.cli.mock import mock
 from sendmeter.cli.organizations import organizations
 from sendmeter.cli.serve import serve
 from sendmeter.cli.verify import verify
@@ -59,6 +61,7 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(demo)
+main.add_command(mock)
 main.add_command(organizations)
 main.add_command(limits)
 main.add_command(keys)
@@ -66,3 +69,4 @@ main.add_command(import_events)
 main.add_command(verify)
 main.add_command(audit)
 main.add_command(db)
+main.add_command(contract)

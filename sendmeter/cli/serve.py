@@ -2,8 +2,9 @@
 
 import os
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import click
 import uvicorn
@@ -44,20 +45,8 @@ def run(settings: Settings, host: str, port: int, workers: int, announce: Callab
     # Lays the tables of an empty database, and refuses one of another version, before any worker starts.
     open_store(settings).close()
     os.environ.update(settings.to_environment())
-    config = uvicorn.Config(
-        "sendmeter.app:from_environment",
-        factory=True,
-        workers=workers,
-        http="sendmeter.web.protocol:Protocol",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    with _listening(host, port) as listener:
-        url = f"http://{_shown(host)}:{listener.getsockname()[1]}"
+    config = configured("sendmeter.app:from_environment", factory=True, workers=workers, lifespan="on")
+    with listening(host, port) as (listener, url):
         click.echo(f"Sendmeter listens on {url} (documentation: {url}/docs). Stop it with Ctrl-C.", err=True)
         if announce:
             announce(url)
@@ -69,19 +58,36 @@ def run(settings: Settings, host: str, port: int, workers: int, announce: Callab
                 Multiprocess(config, sockets=[listener]).run()
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """Listen at once, so that whoever is told the URL can ask: what comes early waits for the first worker."""
+def configured(app: Any, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
+    """Configure uvicorn for an ASGI application of ours."""
+    return uvicorn.Config(
+        app,
+        http="sendmeter.web.protocol:Protocol",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        **options,
+    )
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+    """Listen at once, so that whoever is told the URL can ask: what comes early waits for the first worker.
+
+    Gives the socket and its URL.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror}. Try --port.") from error
-    listener.set_inheritable(True)
-    return listener
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror}. Try --port.") from error
+        listener.set_inheritable(True)
+        yield listener, f"http://{_shown(host)}:{listener.getsockname()[1]}"
 
 
 def _shown(host: str) -> str:

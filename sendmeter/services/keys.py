@@ -148,18 +148,28 @@ def revoke(store: Store, key_id: str, now: datetime, *, by: str, organization_nu
 def caller_of(store: Store, token: str, now: datetime) -> Key:
     """Tell whose token it is.
 
-    Raises Unauthorized where it is nobody's, or does not work any more. The stored hash is compared in constant time.
+    Raises Unauthorized where it is nobody's, or does not work any more.
     """
-    unknown = Unauthorized("The API key is not known.")
+    key = known(store, token, now)
+    if key is None:
+        raise Unauthorized("The API key is not known.")
+    return key
+
+
+def known(store: Store, token: str, now: datetime) -> Key | None:
+    """Tell whose token it is; None where it is nobody's. The stored hash is compared in constant time.
+
+    Raises Unauthorized where it does not work any more.
+    """
     read = read_token(token)
     if read is None:
-        raise unknown
+        return None
     organization_number, key_hash = read
     if organization_number >= 1 << 63:
-        raise unknown
+        return None
     found = store.read(lambda: keys.by_hash(store, organization_number, key_hash))
     if found is None or not hmac.compare_digest(found[0], key_hash.hex()):
-        raise unknown
+        return None
     key = found[1]
     if refused := key.refused(now):
         raise Unauthorized(refused, fix='Use another key; "sendmeter keys create" makes one.')

@@ -7,14 +7,13 @@ Everything inside may raise; nothing raised inside gets past here. What it refus
 import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from sendmeter.contract import Contract
 from sendmeter.errors import Fault, InvalidRequest, MethodNotAllowed, PayloadTooLarge, Refusal
 from sendmeter.web import tracking
 from sendmeter.web.bridge import operation_of
-from sendmeter.web.documentation import Documentation
 from sendmeter.web.envelope import Answer, error_answer, no_such_path
 
 Message = dict[str, Any]
@@ -33,13 +32,27 @@ class _Gone(Exception):  # noqa: N818 - no error: the client hung up
     """The client closed the connection before its request was complete."""
 
 
+class Pages(Protocol):
+    """The paths beside the contract's."""
+
+    def methods_at(self, path: str) -> tuple[str, ...]:
+        """Name the methods that a path knows; none where there is no such path."""
+        ...
+
+    async def answer(self, scope: Scope) -> Answer:
+        """Give what stands at a request's path."""
+        ...
+
+
 class Boundary:
     """ASGI middleware around connexion's."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, contract: Contract) -> None:
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, contract: Contract, pages: Pages
+    ) -> None:
         self.app = app
         self.contract = contract
-        self.documentation = Documentation(contract)
+        self.pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -68,13 +81,13 @@ class Boundary:
         _check_lines(scope)
         method, path = scope["method"], scope["path"]
         methods = self.contract.methods_at(path)
-        allowed = methods or self.documentation.methods_at(path)
+        allowed = methods or self.pages.methods_at(path)
         if not allowed:
             raise no_such_path()
         if method not in allowed:
             raise MethodNotAllowed(f"{path[:200]} does not know {method[:20]}.", allowed=allowed)
         if not methods:
-            await sender.send_answer(self.documentation.answer(path))
+            await sender.send_answer(await self.pages.answer(scope))
             return
         body = await _read(scope, receive, takes_body=self.contract.takes_body(method, path))
 

@@ -7,6 +7,7 @@ stop all requests (docs/decisions/0002).
 import asyncio
 import io
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -17,6 +18,7 @@ from typing import Any
 from connexion.decorators.parameter import pythonic
 
 from sendmeter.contract import Contract, Operation
+from sendmeter.domain.keys import Key
 from sendmeter.errors import TooManyRequests
 from sendmeter.settings import Settings
 from sendmeter.store import Store
@@ -29,7 +31,7 @@ Message = dict[str, Any]
 Scope = dict[str, Any]
 
 
-class Bridge:
+class Bridge(ABC):
     """An ASGI application around Flask's WSGI application; the innermost layer of connexion's stack."""
 
     def __init__(
@@ -37,13 +39,11 @@ class Bridge:
         wsgi_app: Callable[..., Any],
         *,
         contract: Contract,
-        store: Store,
         settings: Settings,
         clock: Callable[[], datetime],
     ) -> None:
         self.wsgi_app = wsgi_app
         self.contract = contract
-        self.store = store
         self.settings = settings
         self.clock = clock
         # Writers wait for each other. Readers have threads of their own, so that they never wait for writers.
@@ -65,7 +65,7 @@ class Bridge:
             raise TooManyRequests("The server has as many requests under way as it takes at once.")
         self.limited_under_way += limited
         try:
-            if self._never_waits(operation):
+            if self.never_waits(operation):
                 start, answer = self._answer(operation, scope, body)
             else:
                 threads = self.readers if operation.method == "GET" else self.writers
@@ -77,18 +77,21 @@ class Bridge:
         await send({"type": "http.response.body", "body": answer})
 
     def close(self) -> None:
-        """Let the requests under way finish, then close the store."""
+        """Let the requests under way finish."""
         self.readers.shutdown()
         self.writers.shutdown()
-        self.store.close()
 
-    def _never_waits(self, operation: Operation) -> bool:
-        """Tell what is answered on the event loop's thread, because a change of threads would cost more than it does.
+    @abstractmethod
+    def store_of(self, scope: Scope) -> Store:
+        """Give the store that a request is about."""
 
-        Reading the usage from SQLite is a few indexed rows of a file, and in WAL mode a reader waits for nobody.
-        """
-        operation_id = operation.operation_id
-        return operation_id == "health.live" or (self.store.is_sqlite and operation_id in _FEW_ROWS)
+    def caller_of(self, scope: Scope, operation: Operation, authorization: list[str], now: datetime) -> Key | None:
+        """Tell whose key a request shows; None for an operation that asks for none."""
+        return security.caller(self.store_of(scope), operation, authorization, now)
+
+    def never_waits(self, _operation: Operation) -> bool:
+        """Tell what is answered on the event loop's thread."""
+        return False
 
     def _answer(self, operation: Operation, scope: Scope, body: bytes) -> tuple[Message, bytes]:
         """Answer: the key first, then the request's form, then the handler."""
@@ -97,12 +100,12 @@ class Bridge:
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
         authorization = [value.decode("latin-1") for value in headers.get(b"authorization", [])]
-        caller = security.caller(self.store, operation, authorization, now)
+        caller = self.caller_of(scope, operation, authorization, now)
         given = validation.path_of(operation, scope.get("path_params", {}))
         given |= validation.query_of(operation, scope["query_string"])
         media_type, payload = validation.body_of(operation, headers, body)
         scope["extensions"]["connexion_context"].update(
-            store=self.store,
+            store=self.store_of(scope),
             settings=self.settings,
             now=now,
             caller=caller,
@@ -111,9 +114,10 @@ class Bridge:
             # Connexion reads them again; what is given here, which was validated, wins.
             **{_argument(name): value for name, value in given.items()},
         )
-        return self._call_flask(_environ(scope, headers, body))
+        return self.handled(operation, scope, _environ(scope, headers, body))
 
-    def _call_flask(self, environ: dict[str, Any]) -> tuple[Message, bytes]:
+    def handled(self, _operation: Operation, _scope: Scope, environ: dict[str, Any]) -> tuple[Message, bytes]:
+        """Let the operation's handler answer a request that is as the contract has it."""
         start: Message = {"type": "http.response.start"}
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:  # noqa: ANN401 - WSGI's
@@ -126,6 +130,31 @@ class Bridge:
         finally:
             parts.close()
         return start, answer
+
+
+class ServerBridge(Bridge):
+    """The bridge of a server, which has one store."""
+
+    def __init__(self, wsgi_app: Callable[..., Any], *, store: Store, **settings: Any) -> None:  # noqa: ANN401 - the bridge's
+        super().__init__(wsgi_app, **settings)
+        self.store = store
+
+    def close(self) -> None:
+        """Let the requests under way finish, then close the store."""
+        super().close()
+        self.store.close()
+
+    def store_of(self, _scope: Scope) -> Store:
+        """Give the store."""
+        return self.store
+
+    def never_waits(self, operation: Operation) -> bool:
+        """Tell what is answered on the event loop's thread, because a change of threads would cost more than it does.
+
+        Reading the usage from SQLite is a few indexed rows of a file, and in WAL mode a reader waits for nobody.
+        """
+        operation_id = operation.operation_id
+        return operation_id == "health.live" or (self.store.is_sqlite and operation_id in _FEW_ROWS)
 
 
 @lru_cache

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from sendmeter.contract import Contract
 from sendmeter.web.envelope import Answer
@@ -14,22 +15,26 @@ _PAGE = """<!DOCTYPE html>
 <title>Sendmeter: the contract</title>
 <link rel="icon" href="docs/favicon-32x32.png">
 <link rel="stylesheet" href="docs/swagger-ui.css">
+<style>.swagger-ui .scheme-container { position: sticky; top: 0; z-index: 2; padding: 12px 0 }</style>
 </head>
 <body>
 <noscript>This page needs JavaScript. The contract is at <a href="openapi.yaml">openapi.yaml</a>.</noscript>
-<div id="contract"></div>
+<!-- panel --><div id="contract"></div>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
 </body>
 </html>
 """
-_START = """SwaggerUIBundle({
+_START = """window.ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#contract",
   deepLinking: true,
+  displayOperationId: true,
   displayRequestDuration: true,
+  showExtensions: true,
   tryItOutEnabled: true,
   validatorUrl: null,
+  ...window.swaggerOptions,
 });
 """
 _POLICY = (
@@ -45,13 +50,13 @@ _DAY = "public, max-age=86400"
 
 
 class Documentation:
-    """The paths beside the contract's."""
+    """The paths beside the contract's. A `panel` of HTML stands above the contract's page."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, *, panel: str = "") -> None:
         self._answers = {
             "/openapi.json": _answer(contract.json_bytes, "application/json", "no-cache"),
             "/openapi.yaml": _answer(contract.yaml_bytes, "application/yaml", "no-cache"),
-            "/docs": _answer(_PAGE.encode(), "text/html; charset=utf-8", "no-cache"),
+            "/docs": _answer(_PAGE.replace("<!-- panel -->", panel).encode(), "text/html; charset=utf-8", "no-cache"),
             "/docs/start.js": _answer(_START.encode(), "text/javascript", "no-cache"),
         }
 
@@ -59,8 +64,9 @@ class Documentation:
         """Name the methods that a path knows; none where there is no such path."""
         return ("GET", "HEAD") if path in self._answers or path in _ASSETS else ()
 
-    def answer(self, path: str) -> Answer:
-        """Give what stands at a path."""
+    async def answer(self, scope: dict[str, Any]) -> Answer:
+        """Give what stands at a request's path."""
+        path = scope["path"]
         return self._answers.get(path) or _asset(path)
 
 

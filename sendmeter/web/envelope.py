@@ -9,23 +9,10 @@ from starlette.exceptions import HTTPException
 
 from sendmeter import errors
 from sendmeter.contract import contract
+from sendmeter.contract.statuses import STATUSES
 
 logger = logging.getLogger(__name__)
 
-STATUSES: dict[type[errors.Refusal], int] = {
-    errors.InvalidRequest: 400,
-    errors.Unauthorized: 401,
-    errors.UsageLimitExceeded: 402,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.MethodNotAllowed: 405,
-    errors.Conflict: 409,
-    errors.PayloadTooLarge: 413,
-    errors.UnsupportedMediaType: 415,
-    errors.TooManyRequests: 429,
-    errors.ProviderFailed: 502,
-    errors.Unavailable: 503,
-}
 DETAILS_LIMIT = 100
 MESSAGE_LIMIT = 1000
 CHALLENGE = 'Bearer realm="sendmeter"'

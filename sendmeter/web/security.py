@@ -17,20 +17,29 @@ def caller(store: Store, operation: Operation, authorization: list[str], now: da
     """
     if operation.public:
         return None
-    key = keys.caller_of(store, _token(authorization), now)
+    key = keys.caller_of(store, token_of(authorization), now)
+    check_scope(operation, key)
+    return key
+
+
+def check_scope(operation: Operation, key: Key) -> None:
+    """Raise Forbidden where a key lacks the scope that the operation wants."""
     if operation.scope is not None and operation.scope not in key.scopes:
         raise Forbidden(
             f"This operation needs a key with the scope {operation.scope}; this key has {_told(key.scopes)}.",
             fix=f'Use a key with the scope {operation.scope}, or make one with "sendmeter keys create".',
         )
-    return key
 
 
 def _told(scopes: Sequence[str]) -> str:
     return ", ".join(scopes) or "no scopes"
 
 
-def _token(authorization: list[str]) -> str:
+def token_of(authorization: list[str]) -> str:
+    """Read the token of a request's Authorization headers.
+
+    Raises Unauthorized where there is none.
+    """
     if not authorization:
         raise Unauthorized("The request has no API key.")
     if len(authorization) > 1:

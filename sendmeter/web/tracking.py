@@ -19,6 +19,11 @@ def begin() -> str:
     return tracking_id
 
 
+def current() -> str:
+    """Give the tracking id of the request that is answered here."""
+    return _current.get()
+
+
 class TrackingFilter(logging.Filter):
     """Adds `tracking_id` to each log record."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live import ROOT
 
-LAYERS = "Calls go down: cli, app, web and handlers, services, store and providers, domain, errors"
+LAYERS = "Calls go down: cli, mock, app, web and handlers, services, store and providers, domain, errors"
 PEEWEE = "Nothing but the store sees peewee"
 HTTP = "Nothing below web and handlers sees HTTP"
 STORE = "Handlers never see the store's tables and queries"
@@ -24,6 +24,8 @@ PLANTED = [
     (LAYERS, "sendmeter/services/usage.py", "import sendmeter.web.envelope"),
     (LAYERS, "sendmeter/web/envelope.py", "import sendmeter.app"),
     (LAYERS, "sendmeter/app.py", "import sendmeter.cli.main"),
+    (LAYERS, "sendmeter/app.py", "import sendmeter.mock.app"),
+    (LAYERS, "sendmeter/mock/app.py", "import sendmeter.cli.mock"),
     (PEEWEE, "sendmeter/services/usage.py", "import peewee"),
     (PEEWEE, "sendmeter/settings.py", "import peewee"),
     (PEEWEE, "sendmeter/domain/money.py", "import psycopg"),

@@ -1,0 +1,97 @@
+"""Rules of operations: who they are, what they are given, who may ask, and what must go with it."""
+
+import re
+from collections.abc import Collection, Iterator
+
+from sendmeter.contract.reading import Document
+from sendmeter.contract.rules.references import Finding
+from sendmeter.contract.walking import COMBINED, components, operations, parameters, parameters_of, resolve
+
+
+def the_server_can_serve_it(document: Document) -> Iterator[Finding]:
+    """Each contract says where it is served, who may ask, and what an error is; each operation its own parameters."""
+    if not any(server["url"].startswith("/") for server in document.get("servers", [])):
+        yield "#/servers", "has no relative URL: write `- url: /`"
+    if "security" not in document:
+        yield "#/security", "is missing: without it nothing asks for a key"
+    if "ErrorResponse" not in components(document, "schemas"):
+        yield "#/components/schemas/ErrorResponse", "is missing: it is the body of every error"
+    for path, item in document["paths"].items():
+        if item.get("parameters"):
+            yield path, "has parameters for all its operations: write them into each"
+        if "$ref" in item:
+            yield path, "is a reference: write it out"
+
+
+def every_operation_says_who_it_is(document: Document) -> Iterator[Finding]:
+    """Each operation has a name, a tag that is told of, and words for its list and its page."""
+    told = {tag["name"] for tag in document.get("tags", []) if tag.get("description")}
+    names = [operation.get("operationId") for _, operation in operations(document)]
+    for where, operation in operations(document):
+        for field in ("operationId", "tags", "summary", "description"):
+            if not operation.get(field):
+                yield where, f"has no {field}"
+        for tag in operation.get("tags", []):
+            if tag not in told:
+                yield where, f"has the tag {tag}, which is not told of: add it to #/tags, with a description"
+        if names.count(operation.get("operationId")) > 1:
+            yield where, "has the operationId of another"
+
+
+def what_must_be_given_has_an_example(document: Document) -> Iterator[Finding]:
+    """Each parameter of a path, and each of a query that is required, shows a value: whoever tries it has one."""
+    for where, parameter in parameters(document):
+        if parameter.get("required") and "example" not in parameter:
+            yield where, "has no example"
+
+
+def parameters_are_what_connexion_can_read(document: Document) -> Iterator[Finding]:
+    """Each parameter has a plain type: a combined one is a KeyError in connexion 3.3, an integer in a header a 400."""
+    for where, parameter in parameters(document):
+        schema = resolve(document, parameter.get("schema", {}))
+        if any(word in schema for word in COMBINED) or "type" not in schema:
+            yield where, "is of a combined schema, or of none: give it a schema with a plain type"
+        if parameter["in"] == "header" and schema.get("type") == "integer":
+            yield where, "is an integer in a header: make it a text"
+
+
+def what_needs_a_key_says_so(document: Document) -> Iterator[Finding]:
+    """Each operation that asks for a key answers 401, and one that asks for a scope 403; the others do neither."""
+    for where, operation in operations(document):
+        public = operation.get("security", document.get("security", [])) == []
+        scope = "x-required-scope" in operation
+        if public == ("401" in operation["responses"]):
+            yield where, "answers 401 but asks for no key" if public else "asks for a key but answers no 401"
+        if scope != ("403" in operation["responses"]):
+            yield where, "asks for a scope but answers no 403" if scope else "answers 403 but asks for no scope"
+
+
+def what_a_path_names_may_not_be_there(document: Document) -> Iterator[Finding]:
+    """Each operation with a parameter in its path answers 404, and each such parameter is required."""
+    for where, operation in operations(document):
+        named = [parameter for parameter in parameters_of(document, operation) if parameter["in"] == "path"]
+        if {f"{{{each['name']}}}" for each in named} != set(re.findall(r"\{\w+\}", where)):
+            yield where, "has other parameters than its path"
+        if bool(named) != ("404" in operation["responses"]):
+            yield where, "answers no 404" if named else "answers 404 but names nothing"
+        yield from ((where, f"{each['name']} is not required") for each in named if not each.get("required"))
+
+
+def what_takes_a_body_refuses_some(document: Document) -> Iterator[Finding]:
+    """Each operation with a body answers 400, 413 and 415; one without 400, and neither 413 nor 415."""
+    for where, operation in operations(document):
+        takes_body = "requestBody" in operation
+        for status in ("413", "415"):
+            if takes_body != (status in operation["responses"]):
+                yield where, f"takes a body but answers no {status}" if takes_body else f"answers {status}, to no body"
+        if "400" not in operation["responses"]:
+            yield where, "answers no 400: a parameter that is not known is one"
+
+
+def every_operation_has_its_function(document: Document, functions: Collection[str]) -> Iterator[Finding]:
+    """Each operation `a.b` is `b` in `handlers/a.py`, and there is no function without an operation."""
+    found = {operation.get("operationId"): where for where, operation in operations(document)}
+    for operation_id, where in found.items():
+        if operation_id not in functions:
+            yield where, f"has no function {operation_id}"
+    yield from ((name, "is a function and no operation") for name in sorted(functions) if name not in found)

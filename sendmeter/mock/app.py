@@ -1,0 +1,108 @@
+"""The mock's wiring: the server's layers over worlds, open to browsers, anew when the contract's file changes."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from starlette.middleware.cors import CORSMiddleware
+
+from sendmeter.app import assemble, handler_of
+from sendmeter.contract import Contract, use
+from sendmeter.contract.reading import Unreadable
+from sendmeter.mock.answers import first_example
+from sendmeter.mock.bridge import MockBridge
+from sendmeter.mock.pages import MockPages
+from sendmeter.mock.worlds import Worlds
+from sendmeter.web.validation import answering
+
+SHOWN_TO_SCRIPTS = (
+    "Allow",
+    "Preference-Applied",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Tracking-Id",
+)
+ASGIApp = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+logger = logging.getLogger(__name__)
+
+
+def create_mock(path: Path, worlds: Worlds) -> ASGIApp:
+    """Build the mock of a contract's file.
+
+    Raises Unreadable where the file cannot be read as a contract.
+    """
+    return CORSMiddleware(
+        Following(path, worlds),  # type: ignore[arg-type]  # ASGI's types differ in words only
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=list(SHOWN_TO_SCRIPTS),
+    )
+
+
+class Following:
+    """An ASGI application that is built anew when the contract's file has changed. Worlds stay."""
+
+    def __init__(self, path: Path, worlds: Worlds) -> None:
+        self._path = path
+        self._worlds = worlds
+        self._seen = _version(path)
+        self._app = self._built()
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        """Answer one request, by the contract as it is now."""
+        if scope["type"] == "http":
+            self._follow()
+        await self._app(scope, receive, send)
+
+    def _follow(self) -> None:
+        version = _version(self._path)
+        if version in (None, self._seen):
+            return
+        self._seen = version
+        try:
+            self._app = self._built()
+        except Unreadable as error:
+            logger.error("%s The mock goes on with what the contract was.", error)  # noqa: TRY400 - no traceback: it is a typing slip
+        else:
+            logger.info("%s has changed: the mock follows it.", self._path)
+
+    def _built(self) -> ASGIApp:
+        try:
+            contract = Contract(self._path)
+            app = _assembled(contract, self._worlds)
+        except Unreadable:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise Unreadable(
+                f'{self._path} cannot be served ({what}). Check it with "sendmeter contract lint".'
+            ) from error
+        use(contract)
+        return app
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Tell one state of a file from another; None while an editor has it moved away."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _assembled(contract: Contract, worlds: Worlds) -> ASGIApp:
+    bridge = partial(MockBridge, worlds=worlds)
+    return assemble(contract, bridge, MockPages(contract, worlds), partial(_handler, contract))
+
+
+def _handler(contract: Contract, operation_id: str) -> Callable[..., Any]:
+    """Find the function of an operation; one that nobody has written yet answers with the contract's example."""
+    try:
+        return handler_of(contract, operation_id)
+    except (ModuleNotFoundError, AttributeError, ValueError):
+        logger.warning("%s has no function yet: it is answered with the contract's example", operation_id)
+        operation = contract.operations[operation_id]
+        return answering(operation, lambda **_given: first_example(contract, operation))

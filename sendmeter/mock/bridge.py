@@ -1,0 +1,75 @@
+"""The server's bridge, but for three things: whose store it is, that any token will do, and answers on demand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from sendmeter.contract import Contract, Operation
+from sendmeter.domain.keys import Key
+from sendmeter.mock.answers import on_demand
+from sendmeter.mock.preferences import Preferences
+from sendmeter.mock.worlds import World, Worlds
+from sendmeter.services import keys
+from sendmeter.store import Store
+from sendmeter.web import security, tracking
+from sendmeter.web.bridge import Bridge, Message, Scope
+
+SESSION, SCENARIO, PREFER = b"x-mock-session", b"x-mock-scenario", b"prefer"
+
+
+class MockBridge(Bridge):
+    """Answers from the world of the request's session."""
+
+    def __init__(self, wsgi_app: Callable[..., Any], *, contract: Contract, worlds: Worlds) -> None:
+        super().__init__(wsgi_app, contract=contract, settings=worlds.settings, clock=worlds.clock)
+        self.worlds = worlds
+
+    async def __call__(
+        self, scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        """Answer one request."""
+        preferences = Preferences.read(lines_of(scope, PREFER))
+        async with self.worlds.entered(line_of(scope, SESSION), line_of(scope, SCENARIO)) as world:
+            await asyncio.sleep(preferences.delay_ms / 1000)
+            scope["extensions"]["mock"] = world, preferences
+            await super().__call__(scope, receive, send)
+
+    def store_of(self, scope: Scope) -> Store:
+        """Give the store of the world."""
+        return _world(scope).store
+
+    def caller_of(self, scope: Scope, operation: Operation, authorization: list[str], now: datetime) -> Key | None:
+        """Tell who asks: any token is the scenario's key, but those that were made in this world are what they are."""
+        if operation.public:
+            return None
+        world = _world(scope)
+        key = keys.known(world.store, security.token_of(authorization), now) or world.caller
+        security.check_scope(operation, key)
+        return key
+
+    def handled(self, operation: Operation, scope: Scope, environ: dict[str, Any]) -> tuple[Message, bytes]:
+        """Let the handler answer, unless another answer is asked for."""
+        _, preferences = scope["extensions"]["mock"]
+        if not preferences.of_an_answer:
+            return super().handled(operation, scope, environ)
+        answer = on_demand(self.contract, operation, preferences, tracking.current())
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
+        if answer.body:
+            headers.append((b"content-length", str(len(answer.body)).encode()))
+        return {"type": "http.response.start", "status": answer.status, "headers": headers}, answer.body
+
+
+def line_of(scope: Scope, name: bytes) -> str | None:
+    """Read a header of one line."""
+    return next(iter(lines_of(scope, name)), None)
+
+
+def lines_of(scope: Scope, name: bytes) -> list[str]:
+    """Read all lines of a header."""
+    return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
+
+
+def _world(scope: Scope) -> World:
+    world: World = scope["extensions"]["mock"][0]
+    return world
