@@ -2,8 +2,8 @@
 
 Blocks fenced as ```sh, ```python and ```js are run (js where there is a Node.js with `fetch`); others are not, nor is
 one below `<!-- not run: REASON -->`. A line that starts a server is put into the background on a free port, which then
-stands for 8080; the next such line stops that server first. A command that fails ends the page, but for a `curl` that
-prints `%{http_code}`: that may be refused, if the text right above its block names the status.
+stands for 8080 and 4010; the next such line stops that server first. A command that fails ends the page, but for a
+`curl` that prints `%{http_code}`: that may be refused, if the text right above its block names the status.
 """
 
 import os
@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 RUNS = {"sh": None, "python": "python -", "js": "node --input-type=module -"}
 FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"<!-- not run: [^\n]+ -->\s*\Z")
-STARTS_A_SERVER = re.compile(r"^sendmeter (serve|demo .*--serve)")
+STARTS_A_SERVER = re.compile(r"^sendmeter (serve|mock|demo .*--serve)")
 ALTERS = re.compile(r"SENDMETER_|.*_proxy$", re.IGNORECASE)  # variables that a reader is not taken to have set
 MAY_BE_REFUSED = "%{http_code}"
 START = """\
@@ -72,7 +72,7 @@ def script(text, port):
     parts = [START]
     for block in blocks(text):
         parts.append(f"printf '\\n--- line {block.number}\\n' | tee /dev/stderr\n")
-        lines = block.lines.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+        lines = re.sub(r"127\.0\.0\.1:(8080|4010)", f"127.0.0.1:{port}", block.lines)
         if program := RUNS[block.language]:
             parts.append(f"{program} <<'END OF BLOCK'\n{lines}END OF BLOCK\n")
             continue

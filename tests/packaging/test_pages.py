@@ -1,12 +1,15 @@
 """What the commands of README.md and of each guide print is what the page says."""
 
 import json
+import re
 
 import pytest
 
+from sendmeter.mock.scenarios import SCENARIOS
 from tests.packaging import pages
 
-README, CLIENT, OPERATOR, SENDER = pages.PAGES
+PAGE = {page.stem: page for page in pages.PAGES}
+README, CLIENT, OPERATOR, SENDER, MOCK = (PAGE[name] for name in ("README", "client", "operator", "sender", "mock"))
 
 
 def answers(printed):
@@ -24,7 +27,7 @@ def answer(printed):
 
 
 def test_a_page_is_run_by_no_test():
-    assert [page.stem for page in pages.PAGES] == ["README", "client", "operator", "sender"]
+    assert [page.stem for page in pages.PAGES] == ["README", "client", "mock", "operator", "sender"]
 
 
 def test_the_readme_does_not_count_what_it_reports(tmp_path):
@@ -79,6 +82,29 @@ def test_the_guide_for_client_developers_shows_other_numbers_than_were_reported(
     assert answer(printed["--enforcement lock"])["error"]["code"] == "usage_limit_exceeded"
     assert answer(printed["/organization/limits"])["standings"][0]["used"] == 37.347200001
     assert answer(printed["costs=known"])["budgetUsage"] == 37.347200001
+
+
+def test_the_guide_for_frontend_teams_shows_another_mock(tmp_path):
+    printed = pages.run(MOCK, tmp_path)
+    assert answer(printed.below("Any bearer token will do"))["messageUsage"] == 13025
+    recorded, event = answers(printed.below("once it is revoked"))
+    assert (recorded["accepted"], event["id"]) == (1, "welcome-1")
+    usage, begun = answers(printed["mock/reset"])
+    assert (usage["messageUsage"], begun) == (13025, {"session": "test-17", "scenario": "busy"})
+    refused, limits, state = answers(printed["over-cap"])
+    assert refused["error"]["code"] == "usage_limit_exceeded"
+    assert (limits["enforcement"], state["scenario"]) == ("lock", "over-cap")
+    busy, unknown, made = answers(printed["code=418"])
+    assert busy["error"]["code"] == "too_many_requests"
+    assert "it has 200, 400, 401, 402" in unknown["error"]["details"][0]["message"]
+    assert made["messageUsage"]
+    assert answer(printed["--now"])["billingCycleStart"] == "2026-11-05T00:00:00Z"
+    assert answer(printed["example=quiet"])["messageUsage"] == 0
+
+
+def test_the_guide_for_frontend_teams_tells_of_another_scenario():
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", MOCK.read_text(), re.MULTILINE)
+    assert dict(rows) == {name: scenario.description for name, scenario in SCENARIOS.items()}
 
 
 def test_the_guide_for_operators_loses_something_on_its_way(tmp_path, empty_postgres_url):
