@@ -62,7 +62,13 @@ class _Session:
     world: World | None = None
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is in its world, or waits for it."""
+        return not self.changing.locked() and (self.world is None or self.world.users == 0)
+
     def restart(self, scenario: Scenario) -> None:
+        """Leave its world for another, which begins when it is next asked for."""
         self.scenario = scenario
         if self.world is not None:
             self.world.retire()
@@ -124,11 +130,16 @@ class Worlds:
             raise InvalidRequest.of([fault])
         found = self._sessions.setdefault(name, _Session(self.scenario))
         self._sessions.move_to_end(name)
-        if len(self._sessions) > MOST_WORLDS:
-            forgotten, oldest = self._sessions.popitem(last=False)
-            oldest.restart(oldest.scenario)
-            logger.warning("more than %d sessions: the world of %r is forgotten", MOST_WORLDS, forgotten)
+        self._forget_the_oldest()
         return found
+
+    def _forget_the_oldest(self) -> None:
+        """Forget sessions that nobody is in, the one first that was not asked for the longest; never the newest."""
+        idle = [name for name, session in list(self._sessions.items())[:-1] if session.is_idle]
+        for name in idle[: max(0, len(self._sessions) - MOST_WORLDS)]:
+            session = self._sessions.pop(name)
+            session.restart(session.scenario)
+            logger.warning("more than %d sessions: the world of %r is forgotten", MOST_WORLDS, name)
 
     def _begin(self, scenario: Scenario) -> World:
         path = self._folder / f"world-{next(self._numbers)}.db"

@@ -64,6 +64,18 @@ def test_of_too_many_sessions_the_oldest_is_forgotten_and_its_files_are_gone(moc
     assert mock("GET", USAGE, session="s-0", scenario="fresh").json()["messageUsage"] == 0
 
 
+def test_a_world_that_somebody_is_in_is_not_forgotten_however_many_there_are(mock):
+    def slowly(number):
+        return mock("GET", USAGE, session=f"slow-{number}", scenario="fresh", prefer="delay=1500").json()[
+            "messageUsage"
+        ]
+
+    with ThreadPoolExecutor(MOST_WORLDS + 6) as pool:
+        assert list(pool.map(slowly, range(MOST_WORLDS + 6))) == [0] * (MOST_WORLDS + 6)
+    assert mock("GET", "/mock").status_code == 200
+    assert len(list(mock.folder.glob("*.db"))) <= MOST_WORLDS
+
+
 def test_a_world_that_is_thrown_away_leaves_no_file(mock):
     before = set(mock.folder.iterdir())
     mock("GET", USAGE)
