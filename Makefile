@@ -1,23 +1,26 @@
 # The targets explain themselves: `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fuzz proof lock clean
+.PHONY: help setup run test lint fuzz contract-diff proof clients client-python client-typescript browser lock clean
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
+BASE ?= main
 VENV := .venv
 BIN := $(VENV)/bin
 # The files of exact versions are complete (`--no-deps`): a release of tomorrow changes nothing of what is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv --quiet
+# Folders with a package.json of exact versions, and a package-lock.json.
+NODE_PROJECTS := clients/typescript examples/usage-widget
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/run.stamp ## install Sendmeter into .venv (leaves .venv/bin/sendmeter)
 
 run: setup ## start a demo on http://127.0.0.1:8080 (PORT=9090 for another port)
 	@exec $(BIN)/sendmeter demo --serve --host $(HOST) --port $(PORT)
 
-test: $(VENV)/test.stamp lint ## check and test everything, on SQLite and on PostgreSQL
+test: $(VENV)/test.stamp $(VENV)/node.stamp lint ## check and test everything, on SQLite and on PostgreSQL
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= --cov-report=term:skip-covered $(PYTEST)
 
 lint: $(VENV)/test.stamp ## lint, types, import rules, dependencies, the contract
@@ -25,13 +28,36 @@ lint: $(VENV)/test.stamp ## lint, types, import rules, dependencies, the contrac
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/deptry . --no-ansi
-	@$(BIN)/openapi-spec-validator openapi.yaml
+	@$(BIN)/sendmeter contract lint
 
-fuzz: $(VENV)/test.stamp ## fuzz the contract against a running server (SEED=1 to repeat a run)
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest -q -n 2 tests/contract/test_fuzz.py $(PYTEST)
+fuzz: $(VENV)/test.stamp ## fuzz a running server (SEED=1 repeats a run; URL=https://… KEY=… your own deployment)
+	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-100}" FUZZ_REPORT="$${FUZZ_REPORT:-build/fuzz}" SEED="$(SEED)" \
+	  FUZZ_URL="$${FUZZ_URL:-$(URL)}" FUZZ_KEY="$${FUZZ_KEY:-$(KEY)}" \
+	  $(BIN)/python -m pytest -q -n 2 tests/contract/test_fuzz.py $(PYTEST)
+
+contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (main); fails where it breaks a client
+	@git show $(BASE):openapi.yaml | $(BIN)/sendmeter contract diff - openapi.yaml
 
 proof: $(VENV)/test.stamp ## the model and the races, for longer (PROOF_EXAMPLES=200, PROOF_SEED=1)
 	@PROOF_EXAMPLES=$${PROOF_EXAMPLES:-200} $(BIN)/python -m pytest -q -n 2 tests/proof $(PYTEST)
+
+clients: client-python client-typescript ## generate typed clients from openapi.yaml, for Python and for TypeScript
+
+client-python: $(VENV)/test.stamp
+	@rm -rf clients/python/sendmeter_client
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/openapi-python-client generate --meta none --fail-on-warning \
+	  --path openapi.yaml --config clients/python/config.yaml --output-path clients/python/sendmeter_client
+
+client-typescript: $(VENV)/node.stamp
+	@rm -rf clients/typescript/schema.ts clients/typescript/dist
+	@if command -v npm >/dev/null; then cd clients/typescript && npm run --silent generate && npm run --silent build; \
+	  else echo "Without npm there is no client for TypeScript."; fi
+
+browser: ## install Chromium for the tests that look at pages
+	@if command -v chromium >/dev/null; then exit 0; fi; \
+	command -v apt-get >/dev/null || { echo "Install Chromium, so that chromium is on the PATH."; exit 1; }; \
+	sudo=$$(test "$$(id -u)" = 0 || command -v sudo); \
+	$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends chromium
 
 lock: $(VENV)/test.stamp ## write the files of exact versions anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -41,7 +67,9 @@ lock: $(VENV)/test.stamp ## write the files of exact versions anew from pyprojec
 	  -c requirements/run.txt -o requirements/test.txt
 
 clean: ## remove what was installed and built (a database stays)
-	rm -rf $(VENV) dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis
+	rm -rf $(VENV) dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis \
+	  clients/python/sendmeter_client clients/typescript/schema.ts clients/typescript/dist \
+	  examples/usage-widget/src/schema.ts examples/usage-widget/dist $(NODE_PROJECTS:%=%/node_modules)
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sendmeter needs Python 3.11 or newer: make PYTHON=python3.12 setup")'
@@ -55,3 +83,9 @@ $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --no-deps --require-hashes -r requirements/test.txt
 	@touch $@
+
+# Without npm there is no stamp, so that an npm which comes later is found.
+$(VENV)/node.stamp: $(NODE_PROJECTS:%=%/package-lock.json) | $(VENV)/run.stamp
+	@if command -v npm >/dev/null; then for project in $(NODE_PROJECTS); do echo "Installing what $$project needs ..." && \
+	  npm ci --prefix $$project --no-audit --no-fund --loglevel=error || exit 1; done; touch $@; \
+	  else echo "There is no npm (it comes with Node.js 20): what needs $(NODE_PROJECTS) is skipped."; fi
