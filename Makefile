@@ -54,7 +54,7 @@ client-typescript: $(VENV)/node.stamp
 	  else echo "Without npm there is no client for TypeScript."; fi
 
 browser: ## install Chromium for the tests that look at pages
-	@if command -v chromium >/dev/null; then exit 0; fi; \
+	@for name in chromium chromium-browser google-chrome; do if command -v $$name >/dev/null; then exit 0; fi; done; \
 	command -v apt-get >/dev/null || { echo "Install Chromium, so that chromium is on the PATH."; exit 1; }; \
 	sudo=$$(test "$$(id -u)" = 0 || command -v sudo); \
 	$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends chromium

@@ -46,6 +46,7 @@ and what SMS and calls cost.
 To try it:  sendmeter demo --serve
 For real:   sendmeter organizations create --name "My company"
             sendmeter serve
+To build a page, or a client, against it:  sendmeter mock
 
 The data is in ./sendmeter.db unless --database or SENDMETER_DATABASE_URL names another place.
 """

@@ -38,7 +38,9 @@ def parse(data: bytes, name: str) -> Document:
         raise Unreadable(f"{name} is not UTF-8 (byte {error.start + 1:,}). Save it as UTF-8.") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"{name} is not YAML: {_told(error)}. Mend it there.") from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except RecursionError as error:
+        raise Unreadable(f"{name} is nested too deep. Write it flatter.") from error
+    except (ValueError, TypeError) as error:
         raise Unreadable(f"{name} has what JSON has not: {error}. Write it as JSON has it.") from error
     if document is None:
         raise Unreadable(f"{name} is empty. Begin it with `openapi: 3.0.3`.")

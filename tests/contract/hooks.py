@@ -1,6 +1,9 @@
 """What the fuzzer must know beside the contract. Loaded by schemathesis.toml, not by pytest.
 
 A schema cannot say «not more than 5 minutes ahead»: most valid date-times would be refused, truthfully.
+
+All that must be known of the server is asked of it, since it may be somebody's deployment. There, what was there before
+stays: of keys and organizations only those are revoked and changed that this run has made.
 """
 
 import base64
@@ -16,17 +19,30 @@ from hypothesis import strategies
 from jsonschema import Draft4Validator
 from schemathesis.generation import GenerationMode
 
-from sendmeter.contract import contract
 from sendmeter.domain.instants import read_instant
 
 STARTED = datetime.now(UTC)
 AHEAD = timedelta(minutes=4)
-ORGANIZATION_START = datetime(2026, 1, 1, tzinfo=UTC)
 COSTED = ("SMS", "CALL")
 NUMBERS = itertools.count()
 ZONES = available_timezones()
 # The server, and the key that the fuzzer shows.
-URL, KEY, KEY_ID = (os.environ[f"FUZZ_{name}"] for name in ("URL", "KEY", "KEY_ID"))
+URL, KEY = os.environ["FUZZ_URL"], os.environ["FUZZ_KEY"]
+# Ids that no run before has used: an event of another run may be voided.
+RUN = f"{STARTED:%Y%m%d%H%M%S}"
+MADE = {"keyId": set(), "organizationId": set()}
+NOBODY = {"keyId": f"key_{'0' * 26}", "organizationId": f"org_{'0' * 26}"}
+
+
+def _ask(method, path, **options):
+    answer = httpx.request(method, URL + path, headers={"authorization": f"Bearer {KEY}"}, timeout=30, **options)
+    answer.raise_for_status()
+    return answer.json()
+
+
+DOCUMENT = _ask("GET", "/openapi.json")
+# Not before the organization's start, whenever that was.
+FIRST = read_instant(_ask("GET", "/organization/usage?costs=known")["billingCycleStart"])
 
 # Instants of the last minutes, in the forms that RFC 3339 knows.
 schemathesis.openapi.format(
@@ -45,9 +61,7 @@ def before_call(_context, case, _kwargs):
 
     Only what the fuzzer takes for valid is changed: what it takes for invalid must be refused as it is.
     """
-    if case.path_parameters and case.path_parameters.get("keyId") == KEY_ID:
-        # Else it would see only 401s from then on.
-        case.path_parameters["keyId"] = f"key_{'0' * 26}"
+    _leave_what_was_there(case)
     _name_what_is_there(case)
     if _is_meant_to_be_valid(case, "query") and isinstance(case.query, dict):
         case.query = {**case.query, **_days_in_order(case.query)}
@@ -56,6 +70,23 @@ def before_call(_context, case, _kwargs):
             case.query.pop("cursor", None)
     if _is_meant_to_be_valid(case, "body") and isinstance(case.body, dict):
         case.body = {**case.body, **_as_ruled(case)}
+
+
+@schemathesis.hook
+def after_call(_context, case, response):
+    """Remember the keys and organizations that this run makes."""
+    if case.method == "POST" and response.status_code == 201:
+        for name, made in MADE.items():
+            if isinstance(response.json(), dict) and name in response.json():
+                made.add(response.json()[name])
+
+
+def _leave_what_was_there(case):
+    """Revoke no key and change no organization but those of this run: its own key, for one, it goes on to need."""
+    for name, made in MADE.items():
+        named = (case.path_parameters or {}).get(name)
+        if case.method != "GET" and isinstance(named, str) and named not in made and len(named) == len(NOBODY[name]):
+            case.path_parameters[name] = NOBODY[name]
 
 
 def _name_what_is_there(case):
@@ -68,19 +99,13 @@ def _name_what_is_there(case):
     if is_linked or not number % 4 or not _is_meant_to_be_valid(case, "path"):
         return
     if "holdId" in names:
-        asked = {"id": f"hold-{number}", "channel": "SMS", "estimatedCost": "0.01"}
-        case.path_parameters["holdId"] = _post("/organization/usage/holds", asked)["id"]
+        asked = {"id": f"hold-{RUN}-{number}", "channel": "SMS", "estimatedCost": "0.01"}
+        case.path_parameters["holdId"] = _ask("POST", "/organization/usage/holds", json=asked)["id"]
     if "eventId" in names and _is_meant_to_be_valid(case, "query"):
-        sent = {"id": f"event-{number}", "channel": "SMS"}
-        (recorded,) = _post("/organization/usage/events", {"events": [sent]})["events"]
+        sent = {"id": f"event-{RUN}-{number}", "channel": "SMS"}
+        recorded, *_ = _ask("POST", "/organization/usage/events", json={"events": [sent]})["events"]
         case.path_parameters["eventId"] = recorded["id"]
         case.query = {**(case.query or {}), "source": recorded["source"]}
-
-
-def _post(path, body):
-    answer = httpx.post(URL + path, json=body, headers={"authorization": f"Bearer {KEY}"})
-    answer.raise_for_status()
-    return answer.json()
 
 
 def _roomy(caps):
@@ -150,11 +175,11 @@ def _only_the_body_is_meant_to_be_invalid(case):
 
 
 def _is_valid(case):
-    operation = contract().document["paths"][case.operation.path][case.operation.method]
+    operation = DOCUMENT["paths"][case.operation.path][case.operation.method]
     content = operation.get("requestBody", {}).get("content", {})
     if not isinstance(case.media_type, str) or case.media_type not in content:
         return False
-    components = {"components": contract().document["components"]}
+    components = {"components": DOCUMENT["components"]}
     schema = {**components, "allOf": [content[case.media_type]["schema"]]}
     return Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER).is_valid(case.body)
 
@@ -168,8 +193,8 @@ def _texts(value):
 
 
 def _is_refused(text):
-    """Tell whether an event of that time would be refused; the fuzzed organization starts at the start of 2026."""
+    """Tell whether an event of that time might be refused: it is ahead, or before what the organization counts."""
     try:
-        return not ORGANIZATION_START <= read_instant(text) <= datetime.now(UTC) + AHEAD
+        return not FIRST <= read_instant(text) <= datetime.now(UTC) + AHEAD
     except ValueError:
         return False

@@ -25,6 +25,7 @@ PLANTED = [
     (LAYERS, "sendmeter/web/envelope.py", "import sendmeter.app"),
     (LAYERS, "sendmeter/app.py", "import sendmeter.cli.main"),
     (LAYERS, "sendmeter/app.py", "import sendmeter.mock.app"),
+    (LAYERS, "sendmeter/contract/rules/answers.py", "import sendmeter.web.envelope"),
     (LAYERS, "sendmeter/mock/app.py", "import sendmeter.cli.mock"),
     (PEEWEE, "sendmeter/services/usage.py", "import peewee"),
     (PEEWEE, "sendmeter/settings.py", "import peewee"),

@@ -10,6 +10,7 @@ from tests.packaging import pages
 
 PAGE = {page.stem: page for page in pages.PAGES}
 README, CLIENT, OPERATOR, SENDER, MOCK = (PAGE[name] for name in ("README", "client", "operator", "sender", "mock"))
+FUZZING = PAGE["fuzzing"]
 
 
 def answers(printed):
@@ -27,7 +28,7 @@ def answer(printed):
 
 
 def test_a_page_is_run_by_no_test():
-    assert [page.stem for page in pages.PAGES] == ["README", "client", "mock", "operator", "sender"]
+    assert [page.stem for page in pages.PAGES] == ["README", "client", "fuzzing", "mock", "operator", "sender"]
 
 
 def test_the_readme_does_not_count_what_it_reports(tmp_path):
@@ -124,6 +125,17 @@ def test_the_guide_for_operators_loses_something_on_its_way(tmp_path, empty_post
         ("2025-01-15", 0, 0),
         ("2025-02-15", 1200, 0.436),
     ]
+
+
+def test_the_guide_for_fuzzing_shows_another_change_than_it_plants(tmp_path):
+    printed = pages.run(FUZZING, tmp_path)
+    assert printed["contract lint"].startswith("openapi.yaml is OpenAPI 3.0.3 and keeps our ")
+    differences, _, compatible = printed["next.yaml"].partition("Compatible")
+    breaking = re.findall(r"^\* `(.+)`\. .+: this breaks\.$", FUZZING.read_text(), re.MULTILINE)
+    assert len(breaking) == 2
+    assert all(change in differences for change in breaking)
+    assert re.search(r"^\* `(.+)`\. .+: this is compatible\.$", FUZZING.read_text(), re.MULTILINE)[1] in compatible
+    assert printed["next.yaml"].rstrip().endswith("No: a client breaks.")
 
 
 def test_a_block_is_run_that_is_not_to_be():

@@ -52,20 +52,22 @@ def violations(document: Document, functions: Collection[str] | None = None) -> 
     """
     from sendmeter.contract.rules import openapi  # noqa: PLC0415 - a quarter of a second that nobody else should wait
 
-    ours = [*OURS]
+    rules = [openapi.it_agrees_with_itself, *OURS]
     if functions is not None:
-        ours.append(partial(operations.every_operation_has_its_function, functions=functions))
-    stages: list[list[Rule]] = [
-        [openapi.it_has_the_shape_of_openapi],
-        [references.every_reference_leads_to_a_component],
-        [references.nothing_refers_to_itself],
-        [openapi.it_agrees_with_itself, *ours],
-    ]
-    for stage in stages:
-        found = [violation for rule in stage for violation in _broken(rule, document)]
-        if found:
-            return found
-    return []
+        rules.append(partial(operations.every_operation_has_its_function, functions=functions))
+    return unsound(document) or [violation for rule in rules for violation in _broken(rule, document)]
+
+
+def unsound(document: Document) -> list[Violation]:
+    """Find what makes that a contract cannot be read any further: it is not OpenAPI, or its references lead nowhere."""
+    from sendmeter.contract.rules import openapi  # noqa: PLC0415 - as above
+
+    rules: tuple[Rule, ...] = (
+        openapi.it_has_the_shape_of_openapi,
+        references.every_reference_leads_to_a_component,
+        references.nothing_refers_to_itself,
+    )
+    return next(filter(None, (list(_broken(rule, document)) for rule in rules)), [])
 
 
 def _broken(rule: Rule, document: Document) -> Iterator[Violation]:

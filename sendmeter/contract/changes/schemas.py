@@ -1,0 +1,164 @@
+"""What differs between two schemas, and the effect of it."""
+
+from collections.abc import Callable, Iterator
+
+from sendmeter.contract.changes.effects import Difference, Effect
+from sendmeter.contract.changes.keywords import limit, of_keywords, text
+from sendmeter.contract.changes.shapes import Shapes, bare, name_of
+from sendmeter.contract.reading import Document
+from sendmeter.contract.walking import Part
+
+_ANYTHING: Part = {}
+Found = Iterator[Difference]
+
+
+class Comparison:
+    """Two contracts whose schemas are compared."""
+
+    def __init__(self, old: Document, new: Document) -> None:
+        self._old, self._new = Shapes(old), Shapes(new)
+        self._under_way: set[tuple[int, int]] = set()
+
+    def differences(self, where: str, old: Part, new: Part) -> Found:
+        """Give what differs between two schemas; a schema within itself is compared once."""
+        old, new = bare(old), bare(new)
+        if name_of(old) and name_of(new):
+            where = name_of(new) or where
+        one, other = self._old.of(old), self._new.of(new)
+        pair = (id(one), id(other))
+        if pair in self._under_way:
+            return
+        self._under_way.add(pair)
+        try:
+            yield from self._between(where, one, other)
+        finally:
+            self._under_way.remove(pair)
+
+    def _between(self, where: str, old: Part, new: Part) -> Found:
+        if "mapping" in old.get("discriminator", {}) and "mapping" in new.get("discriminator", {}):
+            yield from self._by_discriminator(where, old, new)
+            return
+        options, others = _options(old), _options(new)
+        if options or others:
+            yield from self._by_options(where, options or [old], others or [new])
+            return
+        for word in ("oneOf", "anyOf"):
+            if word in old and word in new:
+                yield from self._by_options(where, old[word], new[word])
+            elif word in old or word in new:
+                yield Difference(where, f"{word} {'is new' if word in new else 'is gone'}", limit(stricter=word in new))
+        yield from of_keywords(where, old, new)
+        yield from self._of_members(where, old, new)
+        for word, step in (("items", "[]"), ("x-property-names", "{name}")):
+            yield from self._of_part(word, f"{where}{step}", old.get(word), new.get(word))
+
+    def _of_part(self, word: str, where: str, old: Part | None, new: Part | None) -> Found:
+        if old is not None and new is not None:
+            yield from self.differences(where, old, new)
+        elif old is not new:
+            yield Difference(where, f"{word} {'is gone' if new is None else 'is new'}", limit(stricter=new is not None))
+
+    def _of_members(self, where: str, old: Part, new: Part) -> Found:
+        olds, news = old.get("properties", {}), new.get("properties", {})
+        renamed = dict(self._renamed(old, new))
+        for name, target in renamed.items():
+            yield Difference(f"{where}.{name}", f"is renamed to {target}", Effect.OTHER)
+        for name in olds:
+            if name in news:
+                yield from self.differences(f"{where}.{name}", olds[name], news[name])
+            elif name not in renamed:
+                is_open = new.get("additionalProperties", True) in (True, _ANYTHING)
+                yield Difference(f"{where}.{name}", "is gone", Effect.WIDER if is_open else Effect.OTHER)
+        for name in news:
+            if name not in olds and name not in renamed.values():
+                yield from self._of_new_member(
+                    f"{where}.{name}", old, news[name], required=name in new.get("required", [])
+                )
+        yield from _of_required(where, old, new, renamed)
+        yield from self._of_others(where, old.get("additionalProperties", True), new.get("additionalProperties", True))
+
+    def _of_new_member(self, where: str, old: Part, schema: Part, *, required: bool) -> Found:
+        before = old.get("additionalProperties", True)
+        if required:
+            yield Difference(where, "is new, and required", Effect.NARROWER)
+        elif before in (True, _ANYTHING):
+            yield Difference(where, "is new, where anything could stand", Effect.NARROWER)
+        else:
+            yield Difference(where, "is new", Effect.NEITHER)
+        if isinstance(before, dict) and before:
+            yield from self.differences(where, before, schema)
+
+    def _renamed(self, old: Part, new: Part) -> Iterator[tuple[str, str]]:
+        """Find the members that have another name now and are else the same, where there is no doubt."""
+        olds, news = old.get("properties", {}), new.get("properties", {})
+        gone, come = [name for name in olds if name not in news], [name for name in news if name not in olds]
+        for name in gone if len(gone) == 1 else ():
+            was_required = name in old.get("required", [])
+            alike = [each for each in come if was_required == (each in new.get("required", []))]
+            same = [each for each in alike if not any(self.differences("", olds[name], news[each]))]
+            if len(same) == 1:
+                yield name, same[0]
+
+    def _of_others(self, where: str, old: bool | Part, new: bool | Part) -> Found:
+        """Compare what members may stand beside those that are named."""
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from self.differences(f"{where}{{}}", old, new)
+        elif old is not new and {text(old), text(new)} != {"true", "{}"}:
+            fewer = new is False or old is True
+            # Whoever reads an answer passes over members that it does not know.
+            effect = Effect.NARROWER if fewer else Effect.NEITHER
+            yield Difference(where, f"takes {'fewer' if fewer else 'more'} members than are named", effect)
+
+    def _by_discriminator(self, where: str, old: Part, new: Part) -> Found:
+        one, other = old["discriminator"], new["discriminator"]
+        if one["propertyName"] != other["propertyName"]:
+            what = f"is told by {other['propertyName']}, not by {one['propertyName']}"
+            yield Difference(where, what, Effect.OTHER)
+            return
+        olds, news = one.get("mapping", {}), other.get("mapping", {})
+        where = f"{where}.{one['propertyName']}"
+        yield from (Difference(where, f"knows no {value}", Effect.NARROWER) for value in olds if value not in news)
+        yield from (Difference(where, f"knows {value} too", Effect.WIDER) for value in news if value not in olds)
+        pairs = dict.fromkeys((olds[value], news[value]) for value in olds if value in news)
+        for first, second in pairs:
+            yield from self.differences(where, {"$ref": first}, {"$ref": second})
+
+    def _by_options(self, where: str, olds: list[Part], news: list[Part]) -> Found:
+        """Compare what may be one of several shapes: first those that are the same, then those that are alike."""
+        alike: tuple[Callable[[Part, Part], bool], ...] = (
+            lambda old, new: not any(self.differences(where, old, new)),
+            lambda old, new: name_of(old) is not None and name_of(old) == name_of(new),
+            lambda old, new: self._old.of(old).get("type") == self._new.of(new).get("type"),
+        )
+        olds, news, pairs = [*olds], [*news], []
+        for is_alike in alike:
+            for old in [*olds]:
+                match = next((new for new in news if is_alike(old, new)), None)
+                if match is not None:
+                    pairs.append((old, match))
+                    olds.remove(old)
+                    news.remove(match)
+        for old, new in pairs:
+            yield from self.differences(where, old, new)
+        yield from (Difference(where, f"cannot be {_shape(old)} any more", Effect.NARROWER) for old in olds)
+        yield from (Difference(where, f"can be {_shape(new)} too", Effect.WIDER) for new in news)
+
+
+def _options(shape: Part) -> list[Part]:
+    """Give the shapes that a schema may have; none where it says more than that it has one of several."""
+    words = [word for word in ("oneOf", "anyOf") if word in shape]
+    found: list[Part] = shape[words[0]] if len(words) == 1 and shape.keys() <= {*words, "discriminator"} else []
+    return found
+
+
+def _shape(schema: Part) -> str:
+    return name_of(schema) or f"of type {schema.get('type', 'any')}"
+
+
+def _of_required(where: str, old: Part, new: Part, renamed: dict[str, str]) -> Found:
+    olds, news = set(old.get("required", [])), set(new.get("required", []))
+    told = old.get("properties", {}).keys() ^ new.get("properties", {}).keys()
+    for name in sorted(olds - news - told - renamed.keys()):
+        yield Difference(f"{where}.{name}", "is not required any more", Effect.WIDER)
+    for name in sorted(news - olds - told - set(renamed.values())):
+        yield Difference(f"{where}.{name}", "is required now", Effect.NARROWER)

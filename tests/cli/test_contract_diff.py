@@ -1,0 +1,77 @@
+"""`sendmeter contract diff`: 0 where a client goes on, 1 where one breaks, 2 where there is nothing to compare."""
+
+import json
+
+import pytest
+
+from tests.live import ROOT, run_cli
+
+WRITTEN = (ROOT / "openapi.yaml").read_text()
+STRICTER = WRITTEN.replace("      maximum: 1000000\n      default: 1\n", "      maximum: 1000\n      default: 1\n")
+LONGER = WRITTEN.replace("    Health:\n", "    Health:\n      minProperties: 1\n")
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "old.yaml").write_text(WRITTEN)
+    (tmp_path / "new.yaml").write_text(STRICTER)
+    return tmp_path
+
+
+def test_a_change_that_breaks_senders_is_not_told_apart_from_one_that_does_not(files):
+    said = run_cli("contract", "diff", "old.yaml", "new.yaml", cwd=files, expected=1)
+    assert said.stdout.splitlines() == [
+        "Breaks clients (1):",
+        "  Quantity: maximum 1000000 → 1000: refuses what was taken before  [events.record, holds.place]",
+        "Compatible (1):",
+        "  Quantity: maximum 1000000 → 1000: answers no more than before  [events.search, events.get, events.void, "
+        "events.settle, holds.place, holds.get, holds.settle, holds.release]",
+    ]
+
+
+def test_json_lacks_a_change_or_the_exit_code(files):
+    breaks, fine = json.loads(
+        run_cli("contract", "diff", "old.yaml", "new.yaml", "--json", cwd=files, expected=1).stdout
+    )
+    assert breaks == {
+        "where": "Quantity",
+        "what": "maximum 1000000 → 1000: refuses what was taken before",
+        "breaks": True,
+        "operations": ["events.record", "holds.place"],
+    }
+    assert fine["breaks"] is False
+
+
+def test_a_contract_breaks_what_it_did_before(files):
+    assert run_cli("contract", "diff", "old.yaml", "old.yaml", cwd=files).stdout == "Nothing changed for clients.\n"
+    assert run_cli("contract", "diff", "old.yaml", "old.yaml", "--json", cwd=files).stdout == "[]\n"
+
+
+def test_a_compatible_change_fails(files):
+    (files / "new.yaml").write_text(LONGER)
+    said = run_cli("contract", "diff", "old.yaml", "new.yaml", cwd=files)
+    assert said.stdout.splitlines()[0] == "Compatible (1):"
+
+
+def test_standard_input_is_not_one_of_the_two(files):
+    arguments = ("contract", "diff", "-", "new.yaml")
+    assert "Quantity" in run_cli(*arguments, stdin=WRITTEN, cwd=files, expected=1).stdout
+    assert run_cli(*arguments, stdin=STRICTER, cwd=files).stdout == "Nothing changed for clients.\n"
+    assert "Quantity" in run_cli("contract", "diff", "old.yaml", "-", stdin=STRICTER, cwd=files, expected=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "expected"),
+    [
+        (("nothing.yaml", "new.yaml"), "", "Cannot read nothing.yaml: No such file or directory."),
+        (("-", "new.yaml"), "", "Standard input is empty."),
+        (("-", "new.yaml"), "openapi: [", "Standard input is not YAML: line"),
+        (("-", "new.yaml"), "openapi: 3.1.0", "Standard input is no sound contract: #/openapi: is '3.1.0'"),
+        (("-", "-"), WRITTEN, "Standard input can be OLD or NEW, not both."),
+    ],
+)
+def test_what_cannot_be_compared_passes_for_a_change(arguments, stdin, expected, files):
+    said = run_cli("contract", "diff", *arguments, stdin=stdin, cwd=files, expected=2)
+    assert said.stdout == ""
+    assert expected in said.stderr
+    assert "Traceback" not in said.stderr

@@ -1,0 +1,98 @@
+"""`make fuzz URL=… KEY=…`: the same fuzzer against a server that it did not start, and what was there stays."""
+
+import os
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+
+from tests.contract.test_fuzz import served
+from tests.live import ROOT
+
+PART = "--include-tag keys --include-tag organizations --phases fuzzing,stateful"
+
+
+def fuzz(url, key, report, **environment):
+    """Fuzz as `make fuzz` does, but just the keys and organizations."""
+    variables = {
+        "FUZZ_URL": url,
+        "FUZZ_KEY": key,
+        "FUZZ_EXAMPLES": "2",
+        "FUZZ_REPORT": str(report),
+        "FUZZ_OPTIONS": f"{PART} --warnings off",
+        "SEED": "3",
+        **environment,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_fuzz.py"],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def deployment(tmp_path):
+    with served("sqlite", f"sqlite:///{tmp_path}/deployed.db", tmp_path) as target:
+        yield target
+
+
+def test_a_deployment_is_fuzzed_without_a_report_or_loses_what_was_there(deployment, tmp_path):
+    client = httpx.Client(base_url=deployment.url, headers={"authorization": f"Bearer {deployment.key}"})
+    with client:
+        keys, organizations = (client.get(path).json()["items"] for path in ("/organization/keys", "/organizations"))
+        done = fuzz(f"{deployment.url}/", deployment.key, tmp_path / "report")
+        assert done.returncode == 0, done.stdout
+        after = client.get("/organization/keys?limit=200").json()["items"]
+        assert len(after) > len(keys)
+        assert [key for key in after if key["keyId"] in {each["keyId"] for each in keys}] == keys
+        assert client.get("/organizations").json()["items"][: len(organizations)] == organizations
+    suites = ElementTree.parse(tmp_path / "report" / "fuzz-deployment.xml").getroot()
+    (suite,) = suites
+    assert (suites.tag, suite.tag) == ("testsuites", "testsuite")
+    assert len(suite) == int(suite.get("tests")) == int(suites.get("tests")) > 3
+    assert {case.tag for case in suite} == {"testcase"}
+    assert {"POST /organization/keys", "DELETE /organization/keys/{keyId}"} <= {case.get("name") for case in suite}
+    assert all(float(case.get("time")) >= 0 for case in suite)
+    assert [suites.get(count) for count in ("failures", "errors")] == ["0", "0"]
+
+
+def test_a_failure_is_not_reported_or_does_not_say_how_to_repeat_it(deployment, tmp_path):
+    # A key without scopes: a run that sees 403s alone must not pass for a success.
+    made = httpx.post(
+        f"{deployment.url}/organization/keys",
+        headers={"authorization": f"Bearer {deployment.key}"},
+        json={"name": "reader"},
+    ).json()
+    done = fuzz(deployment.url, made["apiKey"], tmp_path, FUZZ_OPTIONS=PART)
+    assert done.returncode == 1
+    assert f"Repeat this run: make fuzz SEED=3 FUZZ_EXAMPLES=2 URL={deployment.url} KEY=…" in done.stdout
+    assert made["apiKey"] not in done.stdout
+
+
+def test_a_wrong_url_or_key_is_told_of_as_a_finding_of_the_fuzzer(deployment, tmp_path):
+    nobody = fuzz(deployment.url, "sendmeter_sk_wrong", tmp_path)
+    assert (nobody.returncode, " answers 401 to the key: " in nobody.stdout) == (1, True)
+    nowhere = fuzz("http://127.0.0.1:9", deployment.key, tmp_path)
+    assert (nowhere.returncode, "http://127.0.0.1:9 does not answer: " in nowhere.stdout) == (1, True)
+    assert "Traceback" not in nobody.stdout + nowhere.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["SEED=7"], {"SEED": "7", "FUZZ_EXAMPLES": "100", "FUZZ_REPORT": "build/fuzz", "FUZZ_URL": ""}),
+        (["URL=https://a.example/", "KEY=k"], {"FUZZ_URL": "https://a.example/", "FUZZ_KEY": "k", "SEED": ""}),
+    ],
+)
+def test_make_fuzz_hands_something_else_on(words, expected):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FUZZ_", "SEED", "MAKE"))}
+    command = ["make", "--dry-run", "--silent", "fuzz", *words]
+    printed = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True).stdout
+    assignments = dict(re.findall(r'([A-Z_]+)="(?:\$\{[A-Z_]+:-)?([^"}]*)\}?"', printed))
+    assert assignments.items() >= expected.items()

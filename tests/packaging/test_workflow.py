@@ -1,0 +1,59 @@
+"""CI runs what everybody runs: each step is a target of the Makefile, and may do no more than it must."""
+
+import re
+
+import pytest
+import yaml
+
+from tests.live import ROOT
+
+# BaseLoader: to YAML 1.1 the name `on` is a boolean.
+CI = yaml.load((ROOT / ".github" / "workflows" / "ci.yml").read_text(), Loader=yaml.BaseLoader)
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+STEPS = [(name, step) for name, job in CI["jobs"].items() for step in job["steps"]]
+RUN = [(name, step["run"]) for name, step in STEPS if "run" in step]
+USED = {step["uses"] for _, step in STEPS if "uses" in step}
+
+
+@pytest.mark.parametrize(("job", "command"), RUN)
+def test_a_step_is_no_target_of_the_makefile(job, command):
+    words = command.split()
+    assert words[0] == "make"
+    assert words[1] in TARGETS
+    assert re.fullmatch(r"make [a-z-]+( [A-Z]+=(\w|/|\$\{\{ github\.\w+ \}\})+)?", command)
+
+
+def test_a_job_lacks_what_makes_the_gate():
+    commands = {job: [command for name, command in RUN if name == job] for job, _ in RUN}
+    assert commands["test"][-2:] == ["make browser", "make test"]
+    assert commands["contract"][-1].startswith("make contract-diff BASE=origin/")
+    assert commands["fuzz"] == ["make fuzz SEED=${{ github.run_id }}"]
+    assert (CI["on"].keys(), CI["jobs"]["contract"]["if"]) == (
+        {"push", "pull_request", "schedule"},
+        "github.event_name == 'pull_request'",
+    )
+    # The base branch must be there to be compared with.
+    assert CI["jobs"]["contract"]["steps"][0]["with"]["fetch-depth"] == "0"
+
+
+def test_the_nightly_report_is_lost():
+    *_, upload = CI["jobs"]["fuzz"]["steps"]
+    assert upload["if"] == "always()"
+    assert f"FUZZ_REPORT:-{upload['with']['path']}}}" in (ROOT / "Makefile").read_text()
+
+
+def test_a_job_may_write_or_run_without_end():
+    assert CI["permissions"] == {"contents": "read"}
+    assert CI["concurrency"]["group"]
+    for job in CI["jobs"].values():
+        assert "permissions" not in job
+        assert 0 < int(job["timeout-minutes"]) <= 120
+
+
+def test_an_action_is_of_no_fixed_version_or_of_somebody_else():
+    assert {
+        "actions/checkout@v4",
+        "actions/setup-node@v4",
+        "actions/setup-python@v5",
+        "actions/upload-artifact@v4",
+    } == USED
