@@ -43,10 +43,10 @@ Senders report what they sent; Sendmeter answers, for each organization and bill
 and what SMS and calls cost.
 
 \b
-To try it:  sendmeter demo --serve
-For real:   sendmeter organizations create --name "My company"
-            sendmeter serve
-To build a page, or a client, against it:  sendmeter mock
+To try it:      sendmeter demo --serve
+For a frontend: sendmeter mock
+For real:       sendmeter organizations create --name "My company"
+                sendmeter serve
 
 The data is in ./sendmeter.db unless --database or SENDMETER_DATABASE_URL names another place.
 """

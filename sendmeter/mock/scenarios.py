@@ -10,7 +10,7 @@ from itertools import islice
 
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor, Cycle, cycle_containing
-from sendmeter.domain.events import UsageEvent
+from sendmeter.domain.events import DEFAULT_SOURCE, UsageEvent
 from sendmeter.domain.holds import Asked
 from sendmeter.domain.keys import SCOPES, Key
 from sendmeter.domain.money import nano_usd
@@ -164,28 +164,39 @@ def _cycles_back(anchor: Anchor, now: datetime) -> Iterator[Cycle]:
 def _fill(scenario: Scenario, store: Store, number: int, cycles: list[Cycle], now: datetime) -> None:
     running, *past = cycles
     for age, cycle in enumerate(past, 1):
-        sent = traffic(cycle.start, cycle.end, EVENTS - 60 * age, source=f"month-{age}", seed=age)
-        events.record(store, number, _batch(sent), now, backfilled_by=MADE_BY)
-    elapsed = (now - running.start) / (scenario.events + 1)
-    sent = traffic(running.start, now, scenario.events, source="api")
-    newsletter = UsageEvent("api", "newsletter-1", "EMAIL", 12_500, None, "ses", None, now - 2 * elapsed, {})
-    reminders = UsageEvent(
-        "api", "reminders-1", "SMS", 400, nano_usd("18.52"), "twilio", None, now - 3 * elapsed, {"country": "GB"}
-    )
-    late = UsageEvent("api", "late-1", "EMAIL", 3, None, "ses", None, past[1].start + timedelta(days=9), {})
-    settled = UsageEvent("api", "settled-1", "SMS", 1, None, "twilio", None, now - elapsed, {"country": "DE"})
-    voided = UsageEvent("api", "voided-1", "EMAIL", 20, None, "ses", None, now - elapsed, {})
+        sent = traffic(cycle.start, cycle.end, scenario.events - 60 * age, source=f"cycle-{age}", seed=age)
+        batch = _batch([*sent, *_campaigns(age, cycle.start + timedelta(days=12))])
+        events.record(store, number, batch, now, backfilled_by=MADE_BY)
+    step = (now - running.start) / (scenario.events + 1)
+    sent = traffic(running.start, now, scenario.events, source=DEFAULT_SOURCE)
+    late = _event("late-1", "EMAIL", 3, past[1].start + timedelta(days=9))
+    settled = _event("settled-1", "SMS", 1, now - step)
+    voided = _event("voided-1", "EMAIL", 20, now - step)
     pending = [
-        replace(settled, event_id=f"pending-{index}", provider="telnyx", occurred_at=now - index * elapsed)
+        replace(settled, event_id=f"pending-{index}", provider="telnyx", occurred_at=now - index * step)
         for index in range(1, scenario.pending + 1)
     ]
-    events.record(store, number, _batch([*sent, newsletter, reminders, late, settled, voided, *pending]), now)
+    batch = _batch([*sent, *_campaigns(0, now - 2 * step), late, settled, voided, *pending])
+    events.record(store, number, batch, now)
     corrections.settle(store, number, settled.key, nano_usd("0.099425"), "Told by the provider.", now, by=MADE_BY)
     corrections.void(store, number, voided.key, "Sent to a test list.", now, by=MADE_BY)
-    if scenario.failing:
-        failing = scenario.failing
+    if (failing := scenario.failing) is not None:
         store.write(lambda: providers.failed(store, number, failing, "10009", now - _OUTAGE))
 
 
-def _batch(sent: Iterator[UsageEvent] | list[UsageEvent]) -> list[tuple[str, UsageEvent]]:
+def _campaigns(age: int, at: datetime) -> list[UsageEvent]:
+    """Make the two large sends of a cycle, the smaller the older it is."""
+    reminders = 400 - 60 * age
+    return [
+        _event(f"newsletter-{age}", "EMAIL", 12_500 - 1_700 * age, at),
+        _event(f"reminders-{age}", "SMS", reminders, at, cost_nano_usd=reminders * nano_usd("0.0463")),
+    ]
+
+
+def _event(event_id: str, channel: str, quantity: int, at: datetime, cost_nano_usd: int | None = None) -> UsageEvent:
+    provider = "twilio" if channel == "SMS" else "ses"
+    return UsageEvent(DEFAULT_SOURCE, event_id, channel, quantity, cost_nano_usd, provider, None, at, {})
+
+
+def _batch(sent: list[UsageEvent]) -> list[tuple[str, UsageEvent]]:
     return [(event.event_id, event) for event in sent]
