@@ -8,6 +8,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+import flask
+
 with warnings.catch_warnings():
     # Connexion 3.3 imports what its own dependencies call deprecated; nobody who runs a server can mend that.
     warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient` is deprecated")
@@ -22,7 +24,7 @@ from sendmeter.contract import Contract, contract, handlers_package
 from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, open_store, utc_now
 from sendmeter.store import Store
-from sendmeter.web.boundary import Boundary, Pages
+from sendmeter.web.boundary import Boundary
 from sendmeter.web.bridge import Bridge, ServerBridge
 from sendmeter.web.documentation import Documentation
 from sendmeter.web.validation import answering
@@ -39,7 +41,7 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
 def assemble(
     the_contract: Contract,
     make_bridge: Callable[..., Bridge],
-    pages: Pages,
+    pages: Documentation,
     resolve: Callable[[str], Callable[..., Any]],
 ) -> FlaskApp:
     """Put the layers together: Boundary, connexion's routing and context, the bridge, Flask, handlers.
@@ -68,6 +70,8 @@ def assemble(
     app._middleware_app.asgi_app = bridge  # type: ignore[assignment]  # typed as the class that is replaced
     for base_path in the_contract.base_paths:
         app.add_api(the_contract.routes(), base_path=base_path, name=base_path or "root", pythonic_params=True)
+    # Else connexion would do so at the first request, and a slip in the contract be found only there.
+    app.middleware.app, app.middleware.middleware_stack = app.middleware._build_middleware_stack()
     return app
 
 
@@ -76,7 +80,7 @@ def from_environment() -> FlaskApp:
     return create_app(Settings.from_environment())
 
 
-def handler_of(the_contract: Contract, operation_id: str) -> Callable[..., Any]:
+def handler_of(the_contract: Contract, operation_id: str) -> Callable[..., flask.Response]:
     """Find the function of an operation: `events.record` is `record` in `handlers/events.py`."""
     module, _, function = operation_id.rpartition(".")
     handler = getattr(import_module(f"{handlers_package()}.{module}"), function)

@@ -71,4 +71,3 @@ def mock(host: str, port: int, scenario: str, now: datetime | None, path: Path |
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with suppress(KeyboardInterrupt):
             uvicorn.Server(configured(app, lifespan="off")).run(sockets=[listener])
-        worlds.close()

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from sendmeter.contract.reading import parse
+from sendmeter.contract.reading import parse, read_bytes
 from sendmeter.schemas import Schemas, Validator
 
 _PACKAGE = Path(__file__).parent.parent
@@ -52,7 +52,7 @@ class Contract:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.yaml_bytes = path.read_bytes()
+        self.yaml_bytes = read_bytes(path)
         self.document = parse(self.yaml_bytes, str(path))
         self.json_bytes = json.dumps(self.document, ensure_ascii=False, indent=2).encode()
         self.schemas = Schemas(self.document)

@@ -19,11 +19,18 @@ def read(path: Path) -> Document:
 
     Raises Unreadable.
     """
+    return parse(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a contract's file as it is.
+
+    Raises Unreadable.
+    """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise Unreadable(f"Cannot read {path}: {error.strerror}. Name the file of a contract.") from error
-    return parse(data, str(path))
 
 
 def parse(data: bytes, name: str) -> Document:

@@ -83,8 +83,9 @@ def _value(
 
 
 def _examples(answer: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = answer.get("content", {}).get(_JSON, {}).get("examples", {})
-    return found
+    content = answer.get("content", {}).get(_JSON, {})
+    found: dict[str, Any] = content.get("examples", {})
+    return found or ({"example": {"value": content["example"]}} if "example" in content else {})
 
 
 def _generated(contract: Contract, operation: Operation, status: int, schema: dict[str, Any], seed: int) -> Any:  # noqa: ANN401 - any JSON

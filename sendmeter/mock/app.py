@@ -1,12 +1,14 @@
 """The mock's wiring: the server's layers over worlds, open to browsers, anew when the contract's file changes."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+import flask
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sendmeter.app import assemble, handler_of
 from sendmeter.contract import Contract, use
@@ -24,7 +26,6 @@ SHOWN_TO_SCRIPTS = (
     "WWW-Authenticate",
     "X-Tracking-Id",
 )
-ASGIApp = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 
@@ -34,7 +35,7 @@ def create_mock(path: Path, worlds: Worlds) -> ASGIApp:
     Raises Unreadable where the file cannot be read as a contract.
     """
     return CORSMiddleware(
-        Following(path, worlds),  # type: ignore[arg-type]  # ASGI's types differ in words only
+        FollowingContract(path, worlds),
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
@@ -42,7 +43,7 @@ def create_mock(path: Path, worlds: Worlds) -> ASGIApp:
     )
 
 
-class Following:
+class FollowingContract:
     """An ASGI application that is built anew when the contract's file has changed. Worlds stay."""
 
     def __init__(self, path: Path, worlds: Worlds) -> None:
@@ -51,10 +52,9 @@ class Following:
         self._seen = _version(path)
         self._app = self._built()
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, by the contract as it is now."""
-        if scope["type"] == "http":
-            self._follow()
+        self._follow()
         await self._app(scope, receive, send)
 
     def _follow(self) -> None:
@@ -72,14 +72,14 @@ class Following:
     def _built(self) -> ASGIApp:
         try:
             contract = Contract(self._path)
+            _ = contract.error_body  # compiled now, so that a slip in it is found now
             app = _assembled(contract, self._worlds)
         except Unreadable:
             raise
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
-            raise Unreadable(
-                f'{self._path} cannot be served ({what}). Check it with "sendmeter contract lint".'
-            ) from error
+            advice = 'Check it with "sendmeter contract lint".'
+            raise Unreadable(f"{self._path} cannot be served ({what}). {advice}") from error
         use(contract)
         return app
 
@@ -98,11 +98,26 @@ def _assembled(contract: Contract, worlds: Worlds) -> ASGIApp:
     return assemble(contract, bridge, MockPages(contract, worlds), partial(_handler, contract))
 
 
-def _handler(contract: Contract, operation_id: str) -> Callable[..., Any]:
-    """Find the function of an operation; one that nobody has written yet answers with the contract's example."""
+def _handler(contract: Contract, operation_id: str) -> Callable[..., flask.Response]:
+    """Find the function of an operation.
+
+    One that nobody has written yet answers with the contract's example, and so does one whose answer is not (yet) what
+    the contract has.
+    """
+    operation = contract.operations[operation_id]
+    example = answering(operation, lambda **_given: first_example(contract, operation))
     try:
-        return handler_of(contract, operation_id)
-    except (ModuleNotFoundError, AttributeError, ValueError):
+        written = handler_of(contract, operation_id)
+    except (ModuleNotFoundError, AttributeError):
         logger.warning("%s has no function yet: it is answered with the contract's example", operation_id)
-        operation = contract.operations[operation_id]
-        return answering(operation, lambda **_given: first_example(contract, operation))
+        return example
+
+    @wraps(written)
+    def answer(**given: Any) -> flask.Response:  # noqa: ANN401 - the operation's parameters
+        try:
+            return written(**given)
+        except AssertionError as error:
+            logger.error("%s: it is answered with the contract's example", error)  # noqa: TRY400 - the contract's, not ours
+            return example(**given)
+
+    return answer

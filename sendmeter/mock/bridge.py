@@ -1,4 +1,4 @@
-"""The server's bridge, but for three things: whose store it is, that any token will do, and answers on demand."""
+"""The server's bridge, but for three things: whose store a request is about, who asks, and answers on demand."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,6 +23,8 @@ class MockBridge(Bridge):
 
     def __init__(self, wsgi_app: Callable[..., Any], *, contract: Contract, worlds: Worlds) -> None:
         super().__init__(wsgi_app, contract=contract, settings=worlds.settings, clock=worlds.clock)
+        # Of the worlds, not of a bridge: a store keeps a connection for each thread that has used it.
+        self.readers = self.writers = worlds.threads
         self.worlds = worlds
 
     async def __call__(
@@ -54,10 +56,7 @@ class MockBridge(Bridge):
         if not preferences.of_an_answer:
             return super().handled(operation, scope, environ)
         answer = on_demand(self.contract, operation, preferences, tracking.current())
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
-        if answer.body:
-            headers.append((b"content-length", str(len(answer.body)).encode()))
-        return {"type": "http.response.start", "status": answer.status, "headers": headers}, answer.body
+        return answer.start(), answer.body
 
 
 def line_of(scope: Scope, name: bytes) -> str | None:

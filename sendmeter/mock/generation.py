@@ -41,16 +41,16 @@ class Generator:
             "string": self._string,
             "boolean": lambda _: self._chance.random() < 0.5,
         }
-        return made[schema["type"]](schema)
+        return made[schema.get("type", "object")](schema)
 
     def _whole(self, schema: Schema) -> Schema:
         """Follow references, join `allOf`, and choose one of `oneOf` and `anyOf`."""
         schema = self._resolve(schema)
         for part in schema.get("allOf", []):
-            schema = {**self._whole(part), **schema}
+            schema = _both(self._whole(part), schema)
         for word in ("oneOf", "anyOf"):
             if word in schema:
-                schema = {**schema, **self._whole(self._chance.choice(schema[word]))}
+                schema = _both(schema, self._whole(self._chance.choice(schema[word])))
         return schema
 
     def _object(self, schema: Schema) -> dict[str, Any]:
@@ -99,3 +99,13 @@ class Generator:
             made = (str(self._texts.xeger(schema["pattern"]))[:most] for _ in range(ATTEMPTS))
             return next((text for text in made if len(text) >= least), "")
         return str(self._texts.lowercase(max(least, 1), max(least, 1, min(most, MOST_LENGTH))))
+
+
+def _both(first: Schema, second: Schema) -> Schema:
+    """Join two schemas that both count: of a keyword that both have the second's, but for properties, which add up."""
+    joined = {**first, **second}
+    if "properties" in first and "properties" in second:
+        joined["properties"] = {**first["properties"], **second["properties"]}
+    if "required" in first and "required" in second:
+        joined["required"] = list(dict.fromkeys([*first["required"], *second["required"]]))
+    return joined

@@ -21,7 +21,7 @@ class MockPages(Documentation):
     """The documentation of the contract and of the mock."""
 
     def __init__(self, contract: Contract, worlds: Worlds) -> None:
-        super().__init__(contract, panel=_panel(worlds.scenario.name))
+        super().__init__(contract, panel=_panel())
         self._worlds = worlds
 
     def methods_at(self, path: str) -> tuple[str, ...]:
@@ -38,8 +38,7 @@ class MockPages(Documentation):
             scenario = await self._worlds.reset(session, wanted)
             return _json({"session": session or DEFAULT_SESSION, "scenario": scenario.name})
         if path == MOCK:
-            async with self._worlds.entered(session, wanted) as world:
-                return _json(self._told(session or DEFAULT_SESSION, world.scenario.name))
+            return _json(self._told(session or DEFAULT_SESSION, self._worlds.scenario_of(session).name))
         if path in _FILES:
             return Answer(200, _file(path.rpartition("/")[2]), (("content-type", _FILES[path]),))
         return await super().answer(scope)
@@ -57,10 +56,8 @@ def _json(value: dict[str, Any]) -> Answer:
     return Answer(200, json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
 
 
-def _panel(chosen: str) -> str:
-    options = "".join(
-        f'<option value="{name}"{" selected" if name == chosen else ""}>{name}</option>' for name in SCENARIOS
-    )
+def _panel() -> str:
+    options = "".join(f"<option>{name}</option>" for name in SCENARIOS)
     rows = "".join(
         f"<tr><th scope='row'><code>{name}</code></th><td>{_marked(each.description)}</td></tr>"
         for name, each in SCENARIOS.items()

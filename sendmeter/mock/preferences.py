@@ -33,8 +33,9 @@ class Preferences:
 
         Raises InvalidRequest, saying what may be written, where one is unknown or has a value that it cannot have.
         """
+        # Of one that is given twice the first counts (RFC 7240, 2).
         pairs = [item.partition("=") for item in parse_http_list(", ".join(lines))]
-        given = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
+        given = {name.strip().lower(): value.strip().strip('"') for name, _, value in reversed(pairs)}
         faults: list[str] = []
         read: dict[str, Any] = {}
         for name, value in given.items():

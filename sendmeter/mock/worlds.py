@@ -6,6 +6,7 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from sendmeter.store import Store
 
 DEFAULT_SESSION = "default"
 THREADS = 2
-MOST_WORLDS = 64
+MOST_WORLDS = 32
 """Each has open files; past it the one that was not asked for the longest is forgotten."""
 _SESSION = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class World:
     """One session's data: its store, the scenario that it began in, and the key that any token stands for."""
 
     scenario: Scenario
+    path: Path
     store: Store
     caller: Key
     users: int = 0
@@ -40,32 +42,32 @@ class World:
     def leave(self) -> None:
         """Tell that a request is done with it."""
         self.users -= 1
-        self._close_if_done()
+        self._throw_away_if_done()
 
     def retire(self) -> None:
         """Throw it away, once the requests under way are answered."""
         self.retired = True
-        self._close_if_done()
+        self._throw_away_if_done()
 
-    def _close_if_done(self) -> None:
+    def _throw_away_if_done(self) -> None:
         if self.retired and not self.users:
-            self.store.close()
-            for file in Path(self.store.path or "").parent.glob(f"{Path(self.store.path or '').name}*"):
-                file.unlink()
+            _throw_away(self.store, self.path)
+
+
+def _throw_away(store: Store, path: Path) -> None:
+    store.close()
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 @dataclass(eq=False)
 class _Session:
-    """What is known of a session: where it is between two worlds it has none."""
+    """What is known of a session; where it is between two worlds it has none. `users` are in it or wait for it."""
 
     scenario: Scenario
     world: World | None = None
+    users: int = 0
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody is in its world, or waits for it."""
-        return not self.changing.locked() and (self.world is None or self.world.users == 0)
 
     def restart(self, scenario: Scenario) -> None:
         """Leave its world for another, which begins when it is next asked for."""
@@ -76,17 +78,13 @@ class _Session:
 
 
 class Worlds:
-    """The worlds of all sessions. Of the event loop's thread alone."""
+    """The worlds of all sessions, and the threads that work in them. Of the event loop's thread alone."""
 
-    def __init__(
-        self,
-        folder: Path,
-        clock: Callable[[], datetime],
-        scenario: Scenario,
-    ) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], datetime], scenario: Scenario) -> None:
         self.settings = Settings(worker_threads=THREADS)
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="world")
         self.clock = clock
-        self.scenario = scenario
+        self._scenario = scenario
         self._folder = folder
         self._numbers = itertools.count()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
@@ -97,13 +95,14 @@ class Worlds:
 
         Raises InvalidRequest where the session or the scenario is none.
         """
-        found = self._session(session)
-        wanted = found.scenario if scenario is None else scenarios.named(scenario)
-        async with found.changing:
-            if wanted != found.scenario:
-                found.restart(wanted)
+        asked = None if scenario is None else scenarios.named(scenario)
+        async with self._changing(session) as found:
+            if asked is not None and asked != found.scenario:
+                found.restart(asked)
             if found.world is None:
-                found.world = await asyncio.to_thread(self._begin, wanted)
+                found.world = await asyncio.get_running_loop().run_in_executor(
+                    self.threads, self._begin, found.scenario
+                )
             world = found.world
             world.users += 1
         try:
@@ -112,30 +111,50 @@ class Worlds:
             world.leave()
 
     async def reset(self, session: str | None, scenario: str | None) -> Scenario:
-        """Let a session's world begin again: in a scenario, or in the one that it was in."""
-        found = self._session(session)
-        async with found.changing:
-            found.restart(found.scenario if scenario is None else scenarios.named(scenario))
-        return found.scenario
+        """Let a session's world begin again: in a scenario, or in the one that it was in.
+
+        Raises InvalidRequest where the session or the scenario is none.
+        """
+        asked = None if scenario is None else scenarios.named(scenario)
+        async with self._changing(session) as found:
+            found.restart(asked or found.scenario)
+            return found.scenario
+
+    def scenario_of(self, session: str | None) -> Scenario:
+        """Tell the scenario of a session, or the one that its world would begin in.
+
+        Raises InvalidRequest where the session is none.
+        """
+        found = self._sessions.get(_checked(session))
+        return self._scenario if found is None else found.scenario
 
     def close(self) -> None:
         """Throw all worlds away."""
+        self.threads.shutdown()
         for found in self._sessions.values():
             found.restart(found.scenario)
 
-    def _session(self, name: str | None) -> _Session:
-        name = DEFAULT_SESSION if name is None else name
-        if not _SESSION.fullmatch(name):
-            fault = Fault("header:X-Mock-Session", "is not a name of 1 to 128 letters, digits and ._:~-")
-            raise InvalidRequest.of([fault])
-        found = self._sessions.setdefault(name, _Session(self.scenario))
+    @asynccontextmanager
+    async def _changing(self, session: str | None) -> AsyncIterator[_Session]:
+        """Give a session that nobody else changes until the block ends."""
+        name = _checked(session)
+        found = self._sessions.get(name)
+        if found is None:
+            found = self._sessions[name] = _Session(self._scenario)
         self._sessions.move_to_end(name)
-        self._forget_the_oldest()
-        return found
+        found.users += 1
+        try:
+            self._forget_the_oldest()
+            async with found.changing:
+                yield found
+        finally:
+            found.users -= 1
 
     def _forget_the_oldest(self) -> None:
-        """Forget sessions that nobody is in, the one first that was not asked for the longest; never the newest."""
-        idle = [name for name, session in list(self._sessions.items())[:-1] if session.is_idle]
+        """Forget sessions that nobody is in, the one first that was not asked for the longest."""
+        idle = [
+            name for name, each in self._sessions.items() if not each.users and not (each.world and each.world.users)
+        ]
         for name in idle[: max(0, len(self._sessions) - MOST_WORLDS)]:
             session = self._sessions.pop(name)
             session.restart(session.scenario)
@@ -144,4 +163,15 @@ class Worlds:
     def _begin(self, scenario: Scenario) -> World:
         path = self._folder / f"world-{next(self._numbers)}.db"
         store = open_store(replace(self.settings, database_url=str(path)))
-        return World(scenario, store, scenarios.begin(scenario, store, self.clock()))
+        try:
+            return World(scenario, path, store, scenarios.begin(scenario, store, self.clock()))
+        except BaseException:
+            _throw_away(store, path)
+            raise
+
+
+def _checked(session: str | None) -> str:
+    name = DEFAULT_SESSION if session is None else session
+    if not _SESSION.fullmatch(name):
+        raise InvalidRequest.of([Fault("header:X-Mock-Session", "is not a name of 1 to 128 letters, digits and ._:~-")])
+    return name

@@ -7,13 +7,14 @@ Everything inside may raise; nothing raised inside gets past here. What it refus
 import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from sendmeter.contract import Contract
 from sendmeter.errors import Fault, InvalidRequest, MethodNotAllowed, PayloadTooLarge, Refusal
 from sendmeter.web import tracking
 from sendmeter.web.bridge import operation_of
+from sendmeter.web.documentation import Documentation
 from sendmeter.web.envelope import Answer, error_answer, no_such_path
 
 Message = dict[str, Any]
@@ -32,23 +33,11 @@ class _Gone(Exception):  # noqa: N818 - no error: the client hung up
     """The client closed the connection before its request was complete."""
 
 
-class Pages(Protocol):
-    """The paths beside the contract's."""
-
-    def methods_at(self, path: str) -> tuple[str, ...]:
-        """Name the methods that a path knows; none where there is no such path."""
-        ...
-
-    async def answer(self, scope: Scope) -> Answer:
-        """Give what stands at a request's path."""
-        ...
-
-
 class Boundary:
     """ASGI middleware around connexion's."""
 
     def __init__(
-        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, contract: Contract, pages: Pages
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, contract: Contract, pages: Documentation
     ) -> None:
         self.app = app
         self.contract = contract
@@ -118,9 +107,7 @@ class _Sender:
         await self._send(message)
 
     async def send_answer(self, answer: Answer) -> None:
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-        await self({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self(answer.start())
         await self({"type": "http.response.body", "body": answer.body})
 
 

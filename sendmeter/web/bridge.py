@@ -135,8 +135,16 @@ class Bridge(ABC):
 class ServerBridge(Bridge):
     """The bridge of a server, which has one store."""
 
-    def __init__(self, wsgi_app: Callable[..., Any], *, store: Store, **settings: Any) -> None:  # noqa: ANN401 - the bridge's
-        super().__init__(wsgi_app, **settings)
+    def __init__(
+        self,
+        wsgi_app: Callable[..., Any],
+        *,
+        contract: Contract,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        store: Store,
+    ) -> None:
+        super().__init__(wsgi_app, contract=contract, settings=settings, clock=clock)
         self.store = store
 
     def close(self) -> None:

@@ -26,6 +26,13 @@ class Answer:
     body: bytes
     headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
 
+    def start(self) -> dict[str, Any]:
+        """Write what comes before the body, as ASGI has it."""
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in self.headers]
+        if self.body:
+            headers.append((b"content-length", str(len(self.body)).encode()))
+        return {"type": "http.response.start", "status": self.status, "headers": headers}
+
 
 def error_answer(error: Exception, tracking_id: str, documented: frozenset[int] | None = None) -> Answer:
     """Make an error into an answer.

@@ -47,4 +47,6 @@ def token_of(authorization: list[str]) -> str:
     scheme, _, token = authorization[0].strip().partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized("The Authorization header is not of the Bearer scheme.")
+    if not token.strip():
+        raise Unauthorized("The request has no API key: nothing stands behind Bearer.")
     return token.strip()

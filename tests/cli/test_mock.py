@@ -13,6 +13,16 @@ from sendmeter.contract import find
 from tests.live import run_cli, served_process
 
 USAGE = "/organization/usage"
+FRESH = "fresh: {$ref: '#/components/examples/UsageFresh'}"
+# What a file that is YAML may have wrong, and only shows when it is put to use.
+SLIPS = [
+    ("schema: {$ref: '#/components/schemas/OrganizationUsage'}", "schema: {$ref: '#/components/schemas/NoSuch'}"),
+    ("'401': {$ref: '#/components/responses/Unauthorized'}", "'401': {$ref: '#/components/responses/NoSuch'}"),
+    ("    ErrorResponse:\n", "    Renamed:\n"),
+    ("operationId: usage.history\n", "operationId: usage.get\n"),
+    ("pattern: '^trk_[0-9a-v]{26}$'", "pattern: '^trk_[0-9a-v{26}$'"),
+    ("minLength: 30\n", "minLength: many\n"),
+]
 
 
 @contextmanager
@@ -91,10 +101,14 @@ def test_a_slip_in_the_contract_is_told_and_what_it_was_goes_on(edited, tmp_path
         for slip in ("paths: [", "openapi: 3.0.3\n", "{}", ""):
             edited.path.write_text(slip)
             assert client.get(USAGE).status_code == 200
+        for slip in SLIPS:
+            edited(slip)
+            assert client.get(USAGE).status_code == 200, slip
+            assert client.get("/nosuch").status_code == 404
         edited.path.unlink()
         assert client.get(USAGE).status_code == 200
         log = process.log.read_text()
-        assert log.count("The mock goes on with what the contract was.") == 4
+        assert log.count("The mock goes on with what the contract was.") == 4 + len(SLIPS)
         assert "is not YAML: line 2" in log
         assert "Traceback" not in log
         edited(
@@ -122,10 +136,25 @@ def test_an_example_that_is_not_what_its_schema_says_is_not_answered(edited, tmp
         wait_until("the answer 200 of usage.get breaks the contract.*/messageUsage", process.log)
 
 
+def test_an_answer_that_the_server_does_not_give_yet_is_the_contracts_example(edited, tmp_path):
+    plan = "        plan: {type: string, maxLength: 9, description: Its plan.}\n"
+    edited(
+        ("required: [messageUsage, ", "required: [plan, messageUsage, "),
+        ("        messageUsage:\n", plan + "        messageUsage:\n"),
+        ("\n        messageUsage: 28615\n", "\n        plan: large\n        messageUsage: 28615\n"),
+    )
+    with mock(tmp_path, "--contract", str(edited.path)) as (process, client):
+        assert client.get(USAGE).json()["plan"] == "large"
+        wait_until("answer 200 of usage.get breaks the contract.*plan.*: it is answered with the contract", process.log)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--contract", "nosuch.yaml"], "nosuch.yaml"),
+        (
+            ["--contract", "nosuch.yaml"],
+            "Cannot read nosuch.yaml: No such file or directory. Name the file of a contract.",
+        ),
         (["--scenario", "bussy"], "near-cap"),
         (["--now", "noon"], "Write it like"),
         (["--port", "70000"], "--port"),

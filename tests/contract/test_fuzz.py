@@ -1,8 +1,8 @@
 """The contract's fuzzer against a running server. `make fuzz` runs just this, for longer.
 
 By default the server is started here as users start it, on each database, and the mock. FUZZ_URL and FUZZ_KEY name a
-deployment that is fuzzed instead. SEED repeats a run, FUZZ_EXAMPLES asks for more cases of each operation, FUZZ_REPORT names a folder
-for JUnit reports, and FUZZ_OPTIONS is for schemathesis, such as `--include-tag events`.
+deployment that is fuzzed instead. SEED repeats a run, FUZZ_EXAMPLES asks for more cases of each operation, FUZZ_REPORT
+names a folder for JUnit reports, and FUZZ_OPTIONS is for schemathesis, such as `--include-tag events`.
 """
 
 import os

@@ -1,8 +1,15 @@
 """Worlds: each session has its own, which behaves as the server does, and can begin again."""
 
+import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
-from sendmeter.mock.worlds import MOST_WORLDS
+import pytest
+
+from sendmeter.errors import InvalidRequest
+from sendmeter.mock.scenarios import SCENARIOS
+from sendmeter.mock.worlds import MOST_WORLDS, Worlds
 from tests.live import JSON
 
 USAGE = "/organization/usage"
@@ -65,15 +72,55 @@ def test_of_too_many_sessions_the_oldest_is_forgotten_and_its_files_are_gone(moc
 
 
 def test_a_world_that_somebody_is_in_is_not_forgotten_however_many_there_are(mock):
+    mock(
+        "POST", f"{USAGE}/events", session="busy-1", scenario="fresh", json={"events": [{"id": "1", "channel": "PUSH"}]}
+    )
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(mock, "GET", USAGE, session="busy-1", prefer="delay=2500")
+        time.sleep(0.2)
+        for number in range(MOST_WORLDS + 1):
+            mock("GET", "/health/live", session=f"other-{number}", scenario="fresh")
+        assert not slow.done(), "the others took longer than the slow one"
+        assert slow.result().json()["messageUsage"] == 1
+    assert mock("GET", USAGE, session="busy-1").json()["messageUsage"] == 1
+
+
+def test_more_sessions_at_once_than_are_kept_all_get_an_answer_and_no_more_files_stay(mock):
     def slowly(number):
-        return mock("GET", USAGE, session=f"slow-{number}", scenario="fresh", prefer="delay=1500").json()[
-            "messageUsage"
-        ]
+        return mock("GET", USAGE, session=f"slow-{number}", scenario="fresh", prefer="delay=1000").status_code
 
     with ThreadPoolExecutor(MOST_WORLDS + 6) as pool:
-        assert list(pool.map(slowly, range(MOST_WORLDS + 6))) == [0] * (MOST_WORLDS + 6)
-    assert mock("GET", "/mock").status_code == 200
-    assert len(list(mock.folder.glob("*.db"))) <= MOST_WORLDS
+        assert set(pool.map(slowly, range(MOST_WORLDS + 6))) == {200}
+    assert mock("GET", USAGE).status_code == 200
+    assert len(list(mock.folder.glob("*.db"))) == MOST_WORLDS
+
+
+def test_a_request_that_names_no_scenario_does_not_undo_one_that_does(mock):
+    for _ in range(5):
+        mock("POST", "/mock/reset", scenario="busy")
+        with ThreadPoolExecutor(3) as pool:
+            first = pool.submit(mock, "GET", USAGE)
+            second = pool.submit(mock, "GET", USAGE, scenario="fresh")
+            third = pool.submit(mock, "GET", USAGE)
+            assert {each.result().status_code for each in (first, second, third)} == {200}
+        assert mock("GET", "/mock").json()["scenario"] == "fresh"
+
+
+def test_a_scenario_that_there_is_not_makes_no_session_and_one_that_cannot_begin_leaves_no_file(mock, tmp_path):
+    early = datetime(1, 1, 2, tzinfo=UTC)
+    worlds = Worlds(tmp_path, lambda: early, SCENARIOS["busy"])
+
+    async def enter(scenario):
+        async with worlds.entered("a", scenario):
+            raise AssertionError("it began")
+
+    with pytest.raises(InvalidRequest):
+        asyncio.run(enter("nosuch"))
+    assert not worlds._sessions
+    with pytest.raises(OverflowError):
+        asyncio.run(enter("busy"))
+    assert list(tmp_path.iterdir()) == []
+    worlds.close()
 
 
 def test_a_world_that_is_thrown_away_leaves_no_file(mock):
@@ -92,6 +139,7 @@ def test_who_names_no_session_is_in_the_one_called_default(mock):
 def test_any_token_will_do_but_none_is_a_401(mock):
     assert mock("GET", USAGE, token="x").status_code == 200
     assert mock("GET", USAGE, token=None).status_code == 401
+    assert mock("GET", USAGE, headers={"authorization": "Bearer"}).status_code == 401
     assert mock("GET", USAGE, headers={"authorization": "Basic eDp5"}).status_code == 401
 
 

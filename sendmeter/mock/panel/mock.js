@@ -1,7 +1,12 @@
 // Sends what the panel says with each request that Swagger UI makes of the contract.
 (() => {
   const at = (name) => document.getElementById(name);
-  const world = () => ({ "X-Mock-Scenario": at("mock-scenario").value, "X-Mock-Session": at("mock-session").value });
+  // Without a name the world stays in the scenario that it is in.
+  const world = () => {
+    const session = { "X-Mock-Session": at("mock-session").value };
+    const scenario = at("mock-scenario").value;
+    return scenario ? { ...session, "X-Mock-Scenario": scenario } : session;
+  };
   const headers = () => {
     const prefer = at("mock-prefer").value.trim();
     return prefer ? { ...world(), Prefer: prefer } : world();
