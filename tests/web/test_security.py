@@ -83,7 +83,6 @@ def test_a_token_that_is_not_a_key_to_the_last_character_is_refused(caller, chan
 @pytest.mark.parametrize(
     "token",
     [
-        "",
         "sendmeter_sk_",
         "sendmeter_sk_" + base64.urlsafe_b64encode(b"\xff" * 40).decode().rstrip("="),
         "sendmeter_sk_" + "é" * 54,
@@ -93,6 +92,12 @@ def test_a_token_that_is_not_a_key_to_the_last_character_is_refused(caller, chan
 )
 def test_what_never_was_a_key_is_refused(caller, token):
     unknown(caller, token)
+
+
+def test_a_token_that_is_empty_is_told_to_be_missing(caller):
+    reply = caller.send(caller.head("GET /organization/usage").replace(caller.token.encode(), b""))
+    check_refusal(reply, 401, "unauthorized")
+    assert "nothing stands behind Bearer" in reply.json()["error"]["message"]
 
 
 def unknown(caller, token):
