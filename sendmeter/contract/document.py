@@ -65,7 +65,8 @@ class Contract:
     @cached_property
     def base_paths(self) -> tuple[str, ...]:
         """The relative server URLs, each without a slash at its end: the root is the empty text."""
-        urls = [server["url"] for server in self.document["servers"]]
+        # Where no server is named it is the root (OpenAPI 3.0.3, "OpenAPI Object").
+        urls = [server["url"] for server in self.document.get("servers") or [{"url": "/"}]]
         return tuple(url.rstrip("/") for url in urls if url.startswith("/"))
 
     def routes(self) -> dict[str, Any]:

@@ -36,10 +36,16 @@ def on_demand(contract: Contract, operation: Operation, wanted: Preferences, tra
 
 
 def first_example(contract: Contract, operation: Operation) -> tuple[Any, int]:
-    """Give an answer of an operation that nobody has written yet: its lowest status, with its first example."""
+    """Give an answer of an operation that nobody has written yet: its lowest status, with its first example.
+
+    Where that is not (yet) what its schema says, it is made from the schema.
+    """
     answers = _answers(contract, operation)
     status = min(answers)
-    return _value(contract, operation, status, answers[status], None, None), status
+    value, validator = _value(contract, operation, status, answers[status], None, None), operation.answers[status]
+    if validator is not None and not validator.accepts(value):
+        value = _value(contract, operation, status, answers[status], None, 0)
+    return value, status
 
 
 def _answers(contract: Contract, operation: Operation) -> dict[int, dict[str, Any]]:

@@ -11,8 +11,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sendmeter.app import assemble, handler_of
-from sendmeter.contract import Contract, use
+from sendmeter.contract import Contract, find, use
 from sendmeter.contract.reading import Unreadable
+from sendmeter.contract.rules import Violation, disagreements, unsound, violations
 from sendmeter.mock.answers import first_example
 from sendmeter.mock.bridge import MockBridge
 from sendmeter.mock.pages import MockPages
@@ -26,6 +27,7 @@ SHOWN_TO_SCRIPTS = (
     "WWW-Authenticate",
     "X-Tracking-Id",
 )
+WARNINGS = 5
 logger = logging.getLogger(__name__)
 
 
@@ -34,9 +36,12 @@ def create_mock(path: Path, worlds: Worlds) -> ASGIApp:
 
     Raises Unreadable where the file cannot be read as a contract.
     """
+    # The origin is told back, and not just "*", so that pages which send credentials may read the answer.
     return CORSMiddleware(
         FollowingContract(path, worlds),
-        allow_origins=["*"],
+        allow_origin_regex=".*",
+        allow_credentials=True,
+        allow_private_network=True,
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=list(SHOWN_TO_SCRIPTS),
@@ -72,6 +77,7 @@ class FollowingContract:
     def _built(self) -> ASGIApp:
         try:
             contract = Contract(self._path)
+            _check(contract)
             _ = contract.error_body  # compiled now, so that a slip in it is found now
             app = _assembled(contract, self._worlds)
         except Unreadable:
@@ -93,9 +99,35 @@ def _version(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
+def _check(contract: Contract) -> None:
+    """Warn of the rules that a contract breaks; the installation's own keeps them.
+
+    Raises Unreadable where it is not OpenAPI, so that it cannot be served.
+    """
+    if contract.path == find():
+        return
+    found = unsound(contract.document) or disagreements(contract.document)
+    if found:
+        raise Unreadable(f"{contract.path} is not sound: {'; '.join(_told(each) for each in found[:3])}.")
+    broken = violations(contract.document)
+    for each in broken[:WARNINGS]:
+        logger.warning("the contract: %s", _told(each))
+    if len(broken) > WARNINGS:
+        logger.warning('the contract: "sendmeter contract lint" lists %d more', len(broken) - WARNINGS)
+
+
+def _told(violation: Violation) -> str:
+    return f"{violation.where} {violation.what}"
+
+
 def _assembled(contract: Contract, worlds: Worlds) -> ASGIApp:
-    bridge = partial(MockBridge, worlds=worlds)
-    return assemble(contract, bridge, MockPages(contract, worlds), partial(_handler, contract))
+    handlers = {operation_id: _handler(contract, operation_id) for operation_id in contract.operations}
+    return assemble(
+        contract,
+        partial(MockBridge, worlds=worlds),
+        MockPages(contract, worlds),
+        lambda operation_id: handlers[operation_id],
+    )
 
 
 def _handler(contract: Contract, operation_id: str) -> Callable[..., flask.Response]:

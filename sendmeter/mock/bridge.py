@@ -1,6 +1,7 @@
 """The server's bridge, but for three things: whose store a request is about, who asks, and answers on demand."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sendmeter.web import security, tracking
 from sendmeter.web.bridge import Bridge, Message, Scope
 
 SESSION, SCENARIO, PREFER = b"x-mock-session", b"x-mock-scenario", b"prefer"
+_STEP_SECONDS = 0.2
 
 
 class MockBridge(Bridge):
@@ -33,9 +35,15 @@ class MockBridge(Bridge):
         """Answer one request."""
         preferences = Preferences.read(lines_of(scope, PREFER))
         async with self.worlds.entered(line_of(scope, SESSION), line_of(scope, SCENARIO)) as world:
-            await asyncio.sleep(preferences.delay_ms / 1000)
+            await self._wait(preferences.delay_ms / 1000)
             scope["extensions"]["mock"] = world, preferences
             await super().__call__(scope, receive, send)
+
+    async def _wait(self, seconds: float) -> None:
+        """Hold an answer back, but not the end of the mock."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.worlds.ending():
+            await asyncio.sleep(min(left, _STEP_SECONDS))
 
     def store_of(self, scope: Scope) -> Store:
         """Give the store of the world."""
@@ -66,7 +74,7 @@ def line_of(scope: Scope, name: bytes) -> str | None:
 
 def lines_of(scope: Scope, name: bytes) -> list[str]:
     """Read all lines of a header."""
-    return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
+    return [value.decode("latin-1").strip() for each, value in scope["headers"] if each == name]
 
 
 def _world(scope: Scope) -> World:

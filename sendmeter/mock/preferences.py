@@ -35,7 +35,11 @@ class Preferences:
         """
         # Of one that is given twice the first counts (RFC 7240, 2).
         pairs = [item.partition("=") for item in parse_http_list(", ".join(lines))]
-        given = {name.strip().lower(): value.strip().strip('"') for name, _, value in reversed(pairs)}
+        given = {
+            name.strip().lower(): value.partition(";")[0].strip().strip('"')
+            for name, _, value in reversed(pairs)
+            if name.strip()
+        }
         faults: list[str] = []
         read: dict[str, Any] = {}
         for name, value in given.items():

@@ -150,7 +150,8 @@ def begin(scenario: Scenario, store: Store, now: datetime) -> Key:
         _fill(scenario, store, number, past, now)
     for asked in scenario.holds:
         holds.place(store, number, asked, now)
-    return keys.create(store, number, "mock", scenario.scopes, now, by=MADE_BY).key
+    # A moment later, so that lists have the organization's first key first.
+    return keys.create(store, number, "mock", scenario.scopes, now + timedelta(milliseconds=1), by=MADE_BY).key
 
 
 def _cycles_back(anchor: Anchor, now: datetime) -> Iterator[Cycle]:

@@ -84,6 +84,7 @@ class Worlds:
         self.settings = Settings(worker_threads=THREADS)
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="world")
         self.clock = clock
+        self.ending: Callable[[], bool] = lambda: False
         self._scenario = scenario
         self._folder = folder
         self._numbers = itertools.count()

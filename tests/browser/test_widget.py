@@ -35,7 +35,7 @@ SHOWN = {
     "busy": {
         USAGE: ["13,025", "$22.5746625", "SMS $21.6208625 + calls $0.9538", "15 days left", "5 Nov 2026 to 5 Dec 2026"],
         LIMITS: ["13,025 of 50,000 used · 36,975 remaining", "$22.5746625 of $100.00 used · $77.4253375 remaining"],
-        HISTORY: ["5 Aug 2026", "$2.3173625", "5 Nov 2026", "$22.5746625", "$30.5402125"],
+        HISTORY: ["5 Aug 2026", "$12.5033625", "5 Nov 2026", "$22.5746625", "$69.4322125"],
         EVENTS: ["voided", "$0.099425"],
     },
     "near-cap": {LIMITS: ["Near the cap", "13,025 of 13,700 used · 675 remaining", "$1.4253375 remaining"]},
@@ -53,7 +53,7 @@ SHOWN = {
     },
     "pending-costs": {
         USAGE: ["so far", "12 costs of SMS and calls are still to come."],
-        HISTORY: ["$22.5746625so far", "$30.5402125so far"],
+        HISTORY: ["$22.5746625so far", "$69.4322125so far"],
         EVENTS: ["still to come"],
     },
     "provider-down": {
@@ -64,7 +64,7 @@ SHOWN = {
             "incomplete",
             "13,025",
         ],
-        HISTORY: ["A provider owes costs", "$22.5746625incomplete", "$30.5402125incomplete"],
+        HISTORY: ["A provider owes costs", "$22.5746625incomplete", "$69.4322125incomplete"],
     },
     "held": {LIMITS: ["500 held", "$5.75 held", "80 held"]},
     "late-month": {USAGE: ["12 hours left"]},
@@ -196,7 +196,7 @@ def test_what_is_not_ready_is_not_asked_again_after_the_seconds_that_it_names(se
     expect(problem).to_contain_text("Asking again in 1 s.")
     shoot(page, "widget-503")
     page.evaluate("history.replaceState(null, '', '/?session=later')")
-    expect(section(page, HISTORY)).to_contain_text("$30.5402125", timeout=3_000)
+    expect(section(page, HISTORY)).to_contain_text("$69.4322125", timeout=3_000)
 
 
 def test_a_person_is_not_told_to_wait(browse, over_mock, shoot):

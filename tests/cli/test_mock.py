@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -16,6 +17,8 @@ USAGE = "/organization/usage"
 FRESH = "fresh: {$ref: '#/components/examples/UsageFresh'}"
 # What a file that is YAML may have wrong, and only shows when it is put to use.
 SLIPS = [
+    ("/organization/usage/events/{eventId}:\n", "/organization/usage/events/{evId}:\n"),
+    ("fresh: {$ref: '#/components/examples/UsageFresh'}", "fresh: {$ref: '#/components/examples/NoSuch'}"),
     ("schema: {$ref: '#/components/schemas/OrganizationUsage'}", "schema: {$ref: '#/components/schemas/NoSuch'}"),
     ("'401': {$ref: '#/components/responses/Unauthorized'}", "'401': {$ref: '#/components/responses/NoSuch'}"),
     ("    ErrorResponse:\n", "    Renamed:\n"),
@@ -71,7 +74,7 @@ def test_the_first_lines_say_where_and_how_and_the_command_that_they_show_works(
         assert client.get("/mock").json()["now"] == "2026-11-20T12:00:00Z"
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_stays_behind_when_it_is_stopped(stop, tmp_path):
     (tmp_path / "tmp").mkdir()
     with mock(tmp_path, TMPDIR=str(tmp_path / "tmp")) as (process, client):
@@ -82,6 +85,18 @@ def test_nothing_stays_behind_when_it_is_stopped(stop, tmp_path):
         assert "Traceback" not in process.log.read_text()
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not list(tmp_path.glob("*.db"))
+
+
+def test_it_stops_soon_though_a_request_waits_for_its_delay(tmp_path):
+    with mock(tmp_path) as (process, client), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, USAGE, headers={"prefer": "delay=60000"})
+        client.get(USAGE)
+        process.popen.terminate()
+        began = time.monotonic()
+        assert process.popen.wait(20) == 0
+        assert time.monotonic() - began < 10
+        assert waiting.result().status_code == 200
+        assert "Traceback" not in process.log.read_text()
 
 
 def test_the_contract_is_followed_when_its_file_changes_and_worlds_stay(edited, tmp_path):
@@ -117,6 +132,13 @@ def test_a_slip_in_the_contract_is_told_and_what_it_was_goes_on(edited, tmp_path
         assert client.get(USAGE, headers={"prefer": "example=quiet"}).status_code == 200
 
 
+def test_a_rule_that_a_contract_breaks_is_told_and_it_is_served_all_the_same(edited, tmp_path):
+    edited(("      summary: Get the usage of the running billing cycle\n", ""))
+    with mock(tmp_path, "--contract", str(edited.path)) as (process, client):
+        assert client.get(USAGE).status_code == 200
+        wait_until("the contract: .*usage.* has no summary", process.log)
+
+
 def test_an_operation_that_nobody_has_written_yet_is_answered_with_the_contracts_example(edited, tmp_path):
     edited(("operationId: limits.get\n      tags", "operationId: caps.get\n      tags"),
            ("operationId: usage.history\n", "operationId: usage.past\n"))  # fmt: skip
@@ -138,13 +160,16 @@ def test_an_example_that_is_not_what_its_schema_says_is_not_answered(edited, tmp
 
 def test_an_answer_that_the_server_does_not_give_yet_is_the_contracts_example(edited, tmp_path):
     plan = "        plan: {type: string, maxLength: 9, description: Its plan.}\n"
-    edited(
+    replacements = [
         ("required: [messageUsage, ", "required: [plan, messageUsage, "),
         ("        messageUsage:\n", plan + "        messageUsage:\n"),
         ("\n        messageUsage: 28615\n", "\n        plan: large\n        messageUsage: 28615\n"),
-    )
+    ]
+    edited(*replacements)
     with mock(tmp_path, "--contract", str(edited.path)) as (process, client):
         assert client.get(USAGE).json()["plan"] == "large"
+        edited(*replacements[:2])  # the example does not have it (yet) either
+        assert client.get(USAGE).json()["plan"]
         wait_until("answer 200 of usage.get breaks the contract.*plan.*: it is answered with the contract", process.log)
 
 
@@ -157,6 +182,8 @@ def test_an_answer_that_the_server_does_not_give_yet_is_the_contracts_example(ed
         ),
         (["--scenario", "bussy"], "near-cap"),
         (["--now", "noon"], "Write it like"),
+        (["--now", "2000-12-31"], "Write an instant from 2001-01-01 to 2099-12-31."),
+        (["--now", "9999-12-31"], "Write an instant from 2001-01-01 to 2099-12-31."),
         (["--port", "70000"], "--port"),
     ],
 )

@@ -144,7 +144,9 @@ def test_each_thing_that_cannot_be_is_told(mock):
     assert len(answer.json()["error"]["details"]) == 3
 
 
-@pytest.mark.parametrize("prefer", ["respond-async", "return=minimal, wait=10", "handling=strict; foo", ""])
+@pytest.mark.parametrize(
+    "prefer", ["respond-async", "return=minimal, wait=10", "handling=strict; foo", "", ",", ", wait=1"]
+)
 def test_preferences_of_other_kinds_are_passed_over(prefer, mock):
     assert mock("GET", USAGE, prefer=prefer).json()["messageUsage"] == 13025
 
@@ -156,15 +158,17 @@ def test_lines_of_the_header_are_read_together(mock):
 
 def test_a_browser_may_ask_from_anywhere_and_read_every_header(mock):
     asked = {"origin": "http://localhost:5173", "access-control-request-method": "PUT",
-             "access-control-request-headers": "authorization,content-type,prefer,x-mock-session"}  # fmt: skip
+             "access-control-request-headers": "authorization,content-type,prefer,x-mock-session",
+             "access-control-request-private-network": "true"}  # fmt: skip
     preflight = mock.http.options(f"{mock.url}/organization/limits", headers=asked)
     assert preflight.status_code == 200
-    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert preflight.headers["access-control-allow-origin"] == "http://localhost:5173"
+    assert preflight.headers["access-control-allow-credentials"] == "true"
     assert "PUT" in preflight.headers["access-control-allow-methods"]
     assert preflight.headers["access-control-allow-headers"] == asked["access-control-request-headers"]
     for path, token in ((USAGE, "x"), (USAGE, None), ("/nosuch", "x")):
         answer = mock("GET", path, token=token, headers={"origin": "http://localhost:5173"})
-        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
         shown = answer.headers["access-control-expose-headers"].split(", ")
         assert {"Allow", "Preference-Applied", *(header for header in documented_headers())} <= set(shown)
 
@@ -175,6 +179,11 @@ def documented_headers():
         for item in operation.values():
             for answer in item["responses"].values():
                 yield from contract().resolve(answer).get("headers", {})
+
+
+@pytest.mark.parametrize("prefer", ['code="402"', "CODE=402", ",code=402", "code=402; foo=bar", "code = 402,"])
+def test_a_preference_is_read_however_rfc_7240_lets_it_be_written(prefer, mock):
+    assert mock("GET", USAGE, prefer=prefer).status_code == 402
 
 
 def test_of_a_preference_that_is_given_twice_the_first_counts(mock):

@@ -126,3 +126,10 @@ def test_the_documentation_page_tells_of_each_scenario(mock):
     for name, scenario in SCENARIOS.items():
         assert f"<code>{name}</code>" in page
         assert scenario.description.split("`")[0].replace("'", "&#x27;") in page
+
+
+def test_keys_are_listed_in_the_same_order_in_each_world(mock):
+    for _ in range(6):
+        mock("POST", "/mock/reset")
+        listed = mock("GET", "/organization/keys").json()["items"]
+        assert [key["name"] for key in listed] == ["first key", "mock"]

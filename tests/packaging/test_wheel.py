@@ -67,7 +67,8 @@ def test_the_wheel_holds_the_package_with_contract_handlers_migrations_and_types
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"sendmeter"}
     sources = [*(ROOT / "sendmeter").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]
     expected = {str(path.relative_to(ROOT)).replace("handlers/", "sendmeter/handlers/", 1) for path in sources}
-    assert expected | {"sendmeter/openapi.yaml", "sendmeter/py.typed"} == {
+    panel = {f"sendmeter/mock/panel/mock.{ending}" for ending in ("css", "html", "js")}
+    assert expected | panel | {"sendmeter/openapi.yaml", "sendmeter/py.typed"} == {
         name for name in names if ".dist-info/" not in name
     }
 
