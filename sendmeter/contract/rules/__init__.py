@@ -58,6 +58,13 @@ def violations(document: Document, functions: Collection[str] | None = None) -> 
     return unsound(document) or [violation for rule in rules for violation in _broken(rule, document)]
 
 
+def disagreements(document: Document) -> list[Violation]:
+    """Find what of a sound contract contradicts itself, such as an operationId that two operations have."""
+    from sendmeter.contract.rules import openapi  # noqa: PLC0415 - as above
+
+    return list(_broken(openapi.it_agrees_with_itself, document))
+
+
 def unsound(document: Document) -> list[Violation]:
     """Find what makes that a contract cannot be read any further: it is not OpenAPI, or its references lead nowhere."""
     from sendmeter.contract.rules import openapi  # noqa: PLC0415 - as above
