@@ -5,8 +5,12 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from sendmeter.contract import contract
+from sendmeter.contract import contract, find
 from sendmeter.domain.keys import SCOPES
+from sendmeter.mock.app import create_mock
+from sendmeter.mock.scenarios import DEFAULT
+from sendmeter.mock.worlds import Worlds
+from tests.live import served
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -118,3 +122,46 @@ def test_what_key_an_operation_wants_or_where_to_give_it_is_out_of_sight(docs):
     expect(place.get_by_text("holds:write")).to_be_visible()
     operation(docs, "health.ready").scroll_into_view_if_needed()
     expect(docs.get_by_role("button", name="Authorize")).to_be_in_viewport()
+
+
+@pytest.fixture
+def mock_docs(browse, tmp_path, clock):
+    worlds = Worlds(tmp_path, clock, DEFAULT)
+    with served(create_mock(find(), worlds)) as url:
+        page = browse()
+        page.goto(f"{url}/docs")
+        page.locator(".opblock").first.wait_for()
+        yield page
+    worlds.close()
+
+
+def test_the_page_of_the_mock_tries_another_world_than_the_one_that_is_chosen_on_it(mock_docs, shoot):
+    scenario, session = mock_docs.get_by_label("Scenario"), mock_docs.get_by_label("Session")
+    usage = operation(mock_docs, "usage.get")
+    unfold(usage)
+    status, body = execute(usage)
+    assert (status, body["messageUsage"]) == (200, 13025)
+
+    scenario.select_option("over-cap")
+    assert execute(usage)[0] == 402
+    scenario.select_option("")
+    assert execute(usage)[0] == 402, "the world did not stay as it was"
+
+    session.fill("another")
+    assert execute(usage)[0] == 200
+    mock_docs.get_by_label("Prefer").fill("example=pending")
+    assert execute(usage)[1]["pendingCosts"] == 3
+
+    mock_docs.get_by_label("Prefer").fill("")
+    session.fill("default")
+    scenario.select_option("fresh")
+    mock_docs.get_by_role("button", name="Begin again").click()
+    expect(mock_docs.get_by_role("status")).to_have_text("The session default began again as fresh.")
+    assert execute(usage)[1]["messageUsage"] == 0
+    session.fill("no such session")
+    session.evaluate("input => input.removeAttribute('pattern')")
+    mock_docs.get_by_role("button", name="Begin again").click()
+    expect(mock_docs.get_by_role("status")).to_contain_text("is not a name of 1 to 128")
+    mock_docs.get_by_text("What the scenarios are").click()
+    expect(mock_docs.get_by_role("row", name="late-month")).to_be_visible()
+    shoot(mock_docs, "docs-of-the-mock", full_page=False)
