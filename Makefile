@@ -4,7 +4,6 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
-BASE ?= main
 VENV := .venv
 BIN := $(VENV)/bin
 # The files of exact versions are complete (`--no-deps`): a release of tomorrow changes nothing of what is installed.
@@ -31,12 +30,14 @@ lint: $(VENV)/test.stamp ## lint, types, import rules, dependencies, the contrac
 	@$(BIN)/sendmeter contract lint
 
 fuzz: $(VENV)/test.stamp ## fuzz a running server (SEED=1 repeats a run; URL=https://… KEY=… your own deployment)
-	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-100}" FUZZ_REPORT="$${FUZZ_REPORT:-build/fuzz}" SEED="$(SEED)" \
-	  FUZZ_URL="$${FUZZ_URL:-$(URL)}" FUZZ_KEY="$${FUZZ_KEY:-$(KEY)}" \
+	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-100}" FUZZ_REPORT="$${FUZZ_REPORT:-build/fuzz}" SEED="$$SEED" \
+	  FUZZ_URL="$${FUZZ_URL:-$$URL}" FUZZ_KEY="$${FUZZ_KEY:-$$KEY}" FUZZ_TIMEOUT="$${FUZZ_TIMEOUT:-36000}" \
 	  $(BIN)/python -m pytest -q -n 2 tests/contract/test_fuzz.py $(PYTEST)
 
 contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (main); fails where it breaks a client
-	@git show $(BASE):openapi.yaml | $(BIN)/sendmeter contract diff - openapi.yaml
+	@base="$${BASE:-main}"; git cat-file -e "$$base:openapi.yaml" 2>/dev/null || \
+	  { echo "There is no openapi.yaml in BASE=$$base: name a branch, a tag or a commit that has it."; exit 2; }; \
+	git show "$$base:openapi.yaml" | $(BIN)/sendmeter contract diff - openapi.yaml
 
 proof: $(VENV)/test.stamp ## the model and the races, for longer (PROOF_EXAMPLES=200, PROOF_SEED=1)
 	@PROOF_EXAMPLES=$${PROOF_EXAMPLES:-200} $(BIN)/python -m pytest -q -n 2 tests/proof $(PYTEST)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sendmeter.contract.reading import parse, read_bytes
+from sendmeter.contract.walking import METHODS, paths, plain
 from sendmeter.schemas import Schemas, Validator
 
 _PACKAGE = Path(__file__).parent.parent
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Contract:
             "openapi": self.document["openapi"],
             "info": {"title": self.document["info"]["title"], "version": self.document["info"]["version"]},
             "paths": {
-                path: {method: self._route(item[method]) for method in item if method in _METHODS}
-                for path, item in self.document["paths"].items()
+                path: {method: self._route(item[method]) for method in item if method in METHODS}
+                for path, item in paths(self.document)
             },
         }
 
@@ -107,9 +107,9 @@ class Contract:
         """All operations by operationId."""
         found = [
             self._operation(path, method, item[method])
-            for path, item in self.document["paths"].items()
+            for path, item in paths(self.document)
             for method in item
-            if method in _METHODS
+            if method in METHODS
         ]
         return {operation.operation_id: operation for operation in found}
 
@@ -166,7 +166,7 @@ class Contract:
         bodies = body.get("content", {})
         answers = {
             int(status): next(iter(self.resolve(answer).get("content", {}).values()), None)
-            for status, answer in item["responses"].items()
+            for status, answer in plain(item["responses"]).items()
         }
         parameters = [self.resolve(parameter) for parameter in item.get("parameters", [])]
         return Operation(

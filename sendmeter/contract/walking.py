@@ -23,15 +23,25 @@ def resolve(document: Document, value: Part) -> Part:
     return value
 
 
+def plain(holder: Part) -> Part:
+    """Give what has a name, without the extensions that stand beside it."""
+    return {name: part for name, part in holder.items() if not name.startswith("x-")}
+
+
+def paths(document: Document) -> Iterator[tuple[str, Part]]:
+    """Give each path with what may be done there."""
+    yield from plain(document["paths"]).items()
+
+
 def components(document: Document, kind: str) -> Part:
     """Give the components of a kind, by name."""
-    found: Part = document.get("components", {}).get(kind, {})
+    found: Part = plain(document.get("components", {})).get(kind, {})
     return found
 
 
 def operations(document: Document) -> Iterator[tuple[str, Part]]:
     """Give each operation with its method and path."""
-    for path, item in document["paths"].items():
+    for path, item in paths(document):
         for method in METHODS:
             if method in item:
                 yield f"{method.upper()} {path}", item[method]
@@ -40,8 +50,14 @@ def operations(document: Document) -> Iterator[tuple[str, Part]]:
 def answers(document: Document) -> Iterator[tuple[str, str, Part]]:
     """Give each answer with its operation and its status."""
     for where, operation in operations(document):
-        for status, answer in operation["responses"].items():
-            yield where, status, resolve(document, answer)
+        for status, answer in answers_of(document, operation):
+            yield where, status, answer
+
+
+def answers_of(document: Document, operation: Part) -> Iterator[tuple[str, Part]]:
+    """Give each answer of an operation with its status."""
+    for status, answer in plain(operation["responses"]).items():
+        yield status, resolve(document, answer)
 
 
 def parameters_of(document: Document, operation: Part) -> list[Part]:
@@ -105,11 +121,73 @@ def _within(where: str, schema: Part) -> Iterator[tuple[str, Part]]:
             yield from _within(f"{where}/{word}", schema[word])
 
 
-def parts(value: Any, where: str = "#") -> Iterator[tuple[str, Part]]:  # noqa: ANN401 - any part of a document
-    """Give each object of a document, but not those of examples, which are data."""
-    if isinstance(value, dict):
-        yield where, value
-    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, part in steps:
-        if name not in ("example", "value", "default", "enum") or where.endswith("/properties"):
-            yield from parts(part, f"{where}/{str(name).replace('~', '~0').replace('/', '~1')}")
+# What may stand in each part of a contract: by which name, whether it is one, a list or a map, and of what kind it is.
+_Place = tuple[str, str]
+_DESCRIBED: dict[str, _Place] = {
+    "schema": ("one", "schemas"),
+    "content": ("map", "content"),
+    "examples": ("map", "examples"),
+}
+_PLACES: dict[str, dict[str, _Place]] = {
+    "document": {"paths": ("map", "paths"), "components": ("one", "components")},
+    "components": {
+        kind: ("map", kind)
+        for kind in (
+            "schemas",
+            "responses",
+            "parameters",
+            "examples",
+            "requestBodies",
+            "headers",
+            "securitySchemes",
+            "links",
+            "callbacks",
+        )
+    },
+    "paths": {"parameters": ("list", "parameters"), **dict.fromkeys(METHODS, ("one", "operations"))},
+    "operations": {
+        "parameters": ("list", "parameters"),
+        "requestBody": ("one", "requestBodies"),
+        "responses": ("map", "responses"),
+        "callbacks": ("map", "callbacks"),
+    },
+    "parameters": _DESCRIBED,
+    "headers": _DESCRIBED,
+    "requestBodies": {"content": ("map", "content")},
+    "content": {**_DESCRIBED, "encoding": ("map", "encoding")},
+    "encoding": {"headers": ("map", "headers")},
+    "responses": {"headers": ("map", "headers"), "content": ("map", "content"), "links": ("map", "links")},
+    "schemas": {
+        "properties": ("map", "schemas"),
+        **dict.fromkeys(("items", "additionalProperties", "not"), ("one", "schemas")),
+        **dict.fromkeys(COMBINED, ("list", "schemas")),
+    },
+}
+_EXTENSIBLE = {"paths", "responses", "callbacks"}
+
+
+def parts(part: Any, where: str = "#", kind: str = "document") -> Iterator[tuple[str, str, Part]]:  # noqa: ANN401 - any JSON
+    """Give each part of a document by where it stands, which says of what kind it is, and never by its name.
+
+    What is data, such as the value of an example, or an extension, is none of them.
+    """
+    if not isinstance(part, dict):
+        return
+    yield where, kind, part
+    if kind == "callbacks" and "$ref" not in part:
+        part, places = {"": part}, {"": ("map", "paths")}
+    else:
+        places = _PLACES.get(kind, {})
+    for name, (form, inner) in places.items():
+        for step, each in _steps(part.get(name), form, inner):
+            yield from parts(each, "/".join(filter(None, (where, name, step))), inner)
+
+
+def _steps(value: Any, form: str, kind: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON
+    if form == "one":
+        yield "", value
+    elif form == "list" and isinstance(value, list):
+        yield from ((str(index), each) for index, each in enumerate(value))
+    elif form == "map" and isinstance(value, dict):
+        for name, each in (plain(value) if kind in _EXTENSIBLE else value).items():
+            yield name.replace("~", "~0").replace("/", "~1"), each

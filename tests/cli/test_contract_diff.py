@@ -1,6 +1,8 @@
 """`sendmeter contract diff`: 0 where a client goes on, 1 where one breaks, 2 where there is nothing to compare."""
 
 import json
+import os
+import subprocess
 
 import pytest
 
@@ -75,3 +77,24 @@ def test_what_cannot_be_compared_passes_for_a_change(arguments, stdin, expected,
     assert said.stdout == ""
     assert expected in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_a_base_that_is_not_there_is_told_of_by_git():
+    # What is installed counts as new enough.
+    command = ["make", "--silent", "--old-file=.venv/run.stamp", "contract-diff"]
+    name = "nope$(echo more)"
+    environment = {each: os.environ[each] for each in os.environ if not each.startswith("MAKE")} | {"BASE": name}
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert said.returncode == 2
+    assert said.stdout == f"There is no openapi.yaml in BASE={name}: name a branch, a tag or a commit that has it.\n"
+    assert "fatal" not in said.stderr
+
+
+def test_schemas_that_go_too_deep_end_in_a_traceback(files):
+    links = [f"    N{n}: {{items: {{$ref: '#/components/schemas/N{n + 1}'}}}}\n" for n in range(500)]
+    deep = WRITTEN.replace("  schemas:\n", f"  schemas:\n{''.join(links)}    N500: {{}}\n", 1)
+    (files / "new.yaml").write_text(
+        deep.replace("{$ref: '#/components/schemas/Health'}", "{$ref: '#/components/schemas/N0'}")
+    )
+    said = run_cli("contract", "diff", "new.yaml", "new.yaml", cwd=files, expected=2)
+    assert said.stderr == "Error: new.yaml cannot be judged: its schemas go too deep. Write them flatter.\n"

@@ -1,12 +1,15 @@
-"""`sendmeter contract lint`: 0 for a sound contract; 1 naming each place that is not, whatever the file is."""
+"""`sendmeter contract lint`: 0 for a sound contract; 1 naming each place that is not, 2 for what is none."""
 
 import json
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from sendmeter.cli import main
 from sendmeter.contract import contract
+from sendmeter.contract.reading import parse
 from tests.live import ROOT, run_cli
 
 WRITTEN = (ROOT / "openapi.yaml").read_text()
@@ -74,9 +77,21 @@ UNREADABLE = {
     "a tab": ("info:\n\ttitle: A\n", "is not YAML: line 2, column 1:"),
     "a name twice": ("info: {}\npaths: {}\ninfo: {}\n", "line 3, column 1: 'info' is there twice."),
     "no UTF-8": ("info: café\n".encode("latin-1"), "is not UTF-8 (byte 10). Save it as UTF-8."),
-    "an object within itself": ("info: &a {b: *a}\n", "has what JSON has not: Circular reference"),
+    "an object within itself": ("info: &a {b: *a}\n", "line 1, column 14: *a is not there, or is within itself."),
     "no number": ("info: .nan\n", "has what JSON has not:"),
-    "a depth of 2,000": ("[" * 2_000 + "]" * 2_000, "contract.yaml is nested too deep."),
+    "a number that is too large": ("info: 1e999\n", "has what JSON has not:"),
+    "a depth of 300": ("[" * 300 + "]" * 300, "contract.yaml is nested too deep: 100 levels are enough."),
+    "a depth of 100,000": ("[" * 100_000, "is nested too deep"),
+    "a depth of 100,000, in YAML": ("- " * 100_000, "is nested too deep"),
+    "a depth of 100,000, in JSON": ('{"a":' * 100_000 + "1" + "}" * 100_000, "is nested too deep"),
+    "a name twice, in JSON": ('{"info": {"a": 1, "a": 2}}', "'a' is there twice"),
+    "half a character, in JSON": ('{"info": "\\ud800"}', "has what JSON has not:"),
+    "aliases without end": (
+        "a: &a [1]\n" + "".join(f"{one}: &{one} [*{', *'.join([chr(ord(one) - 1)] * 9)}]\n" for one in "bcdefghi"),
+        "with its aliases written out it has more than 1,000,000 values",
+    ),
+    "two contracts": ("openapi: 3.0.3\n---\nopenapi: 3.0.3\n", "another document begins"),
+    "a tag": ("info: !!binary aGk=\n", "line 1, column 7: the tag tag:yaml.org,2002:binary is not of JSON"),
 }
 BROKEN = {
     "no version": ("paths: {}\n", "#/openapi: is missing; write `openapi: 3.0.3`"),
@@ -106,11 +121,62 @@ BROKEN = {
 @pytest.mark.parametrize(("written", "expected"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_file_that_is_no_contract_is_told_of_in_other_words(written, expected, lint, run_here):
     said = run_here("contract", "lint", "nothing.yaml") if written is None else lint(written)
-    assert said.exit_code == 1
+    assert said.exit_code == 2
     assert said.stdout == ""
     assert expected in said.stderr
     assert said.stderr.startswith("Error: ")
     assert isinstance(said.exception, SystemExit)
+
+
+def test_json_has_no_word_for_what_cannot_be_read(lint, run_here):
+    for said in (lint("- openapi\n", "--json"), run_here("contract", "diff", "contract.yaml", "a.yaml", "--json")):
+        assert (said.exit_code, said.stderr) == (2, "")
+        assert "contract.yaml is not a contract, but a list." in json.loads(said.stdout)["error"]
+
+
+@pytest.mark.parametrize(("written", "expected"), [(WRITTEN, "is OpenAPI 3.0."), (UNBOUNDED, "breaks 1 rule:")])
+def test_standard_input_cannot_be_linted(written, expected):
+    said = CliRunner().invoke(main, ["contract", "lint", "-"], input=written).stdout
+    assert said.startswith(f"Standard input {expected}")
+
+
+def test_the_contract_as_it_is_served_cannot_be_linted(lint):
+    assert lint(contract().json_bytes).exit_code == 0
+
+
+def test_yaml_is_read_as_its_first_version_had_it():
+    written = "{a: 12:30, b: 1_000, c: 017, d: 1e-09, e: 1e3, f: no, g: 0x1F, h: 2026-01-01, i: '1', j: !!str 1, k: ~}"
+    assert parse(written.encode(), "a.yaml") == {
+        "a": "12:30",
+        "b": "1_000",
+        "c": 17,
+        "d": 1e-9,
+        "e": 1000,
+        "f": "no",
+        "g": 31,
+        "h": "2026-01-01",
+        "i": "1",
+        "j": "1",
+        "k": None,
+    }
+    assert parse(b"a: &one {b: &two [1]}\nc: *one\nd: *two\n", "a.yaml") == {"a": {"b": [1]}, "c": {"b": [1]}, "d": [1]}
+
+
+def test_a_rule_that_fails_passes_for_one_that_is_broken(lint, run_here, monkeypatch):
+    def fails(_document, _functions=None):
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("sendmeter.cli.contract.violations", fails)
+    monkeypatch.setattr("sendmeter.cli.contract.changes", fails)
+    for said in (lint(WRITTEN), run_here("contract", "diff", "contract.yaml", "contract.yaml")):
+        assert said.exit_code == 2
+        assert said.stderr.startswith("Error: contract.yaml cannot be judged: KeyError('surprise').")
+
+
+def test_help_is_garbled(run_here):
+    said = run_here("contract", "diff", "--help").stdout
+    assert "\\b" not in said
+    assert "\n  git show main:openapi.yaml | sendmeter contract diff - openapi.yaml\n" in said
 
 
 @pytest.mark.parametrize(("written", "expected"), BROKEN.values(), ids=BROKEN)
@@ -123,7 +189,7 @@ def test_a_broken_contract_is_told_of_in_other_words(written, expected, lint):
 
 def test_a_folder_is_linted(run_here):
     said = run_here("contract", "lint", ".")
-    assert (said.exit_code, "Is a directory" in said.stderr) == (1, True)
+    assert (said.exit_code, "Is a directory" in said.stderr) == (2, True)
 
 
 def test_other_commands_wait_for_the_validator():

@@ -8,20 +8,6 @@ from tests.contract.provoked import World, break_database, locked_server, provok
 from tests.live import live_server
 
 PROVOKED = provoked()
-CODES = {
-    400: "invalid_request",
-    401: "unauthorized",
-    402: "usage_limit_exceeded",
-    403: "forbidden",
-    404: "not_found",
-    409: "conflict",
-    413: "payload_too_large",
-    415: "unsupported_media_type",
-    429: "too_many_requests",
-    500: "internal_error",
-    502: "provider_error",
-    503: "unavailable",
-}
 
 
 def key_that_meets(server, operation_id, status):

@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 
 from tests.clients.generated import guide
-from tests.clients.refusals import CODES, PROVOKED, broken, busy, unavailable
+from tests.clients.refusals import PROVOKED, broken, busy, unavailable
 from tests.clients.typed import TypedServer
-from tests.contract.provoked import World, newer_schema
+from tests.contract.provoked import CODES, World, newer_schema
 from tests.live import ROOT
 
 pytestmark = pytest.mark.xdist_group("clients")

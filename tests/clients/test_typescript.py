@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from tests.clients.refusals import CODES, broken, busy, key_that_meets, unavailable
-from tests.contract.provoked import World
+from tests.clients.refusals import broken, busy, key_that_meets, unavailable
+from tests.contract.provoked import CODES, World
 
 pytestmark = pytest.mark.xdist_group("clients")
 

@@ -2,7 +2,8 @@
 
 By default the server is started here as users start it, on each database, and the mock. FUZZ_URL and FUZZ_KEY name a
 deployment that is fuzzed instead. SEED repeats a run, FUZZ_EXAMPLES asks for more cases of each operation, FUZZ_REPORT
-names a folder for JUnit reports, and FUZZ_OPTIONS is for schemathesis, such as `--include-tag events`.
+names a folder for JUnit reports, FUZZ_TIMEOUT is how many seconds a server is fuzzed at the most, and FUZZ_OPTIONS is
+for schemathesis, such as `--include-tag events`.
 """
 
 import os
@@ -22,6 +23,7 @@ from tests.live import ROOT, run_json, served_process
 
 SEED = os.environ.get("SEED") or "1"
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES") or "20"
+TIMEOUT = float(os.environ.get("FUZZ_TIMEOUT") or 3600)
 REPORT = os.environ.get("FUZZ_REPORT")
 OPTIONS = shlex.split(os.environ.get("FUZZ_OPTIONS", ""))
 DEPLOYMENT = os.environ.get("FUZZ_URL", "").rstrip("/")
@@ -43,19 +45,31 @@ class Target:
 def fuzz(target):
     """Fuzz a server with the checks of all; fail with what was found and how to repeat it, or give what was printed."""
     report = ["--report", "junit", "--report-junit-path", f"{REPORT}/fuzz-{target.name}.xml"] if REPORT else []
-    done = subprocess.run(
-        [RUN, "--config-file", ROOT / "schemathesis.toml", "run", f"{target.url}/openapi.json", "--url", target.url,
-         "--checks", "all", *(f"--exclude-checks={check}" for check in target.unchecked),
-         "--seed", SEED, "--max-examples", EXAMPLES,
-         "-H", f"Authorization: Bearer {target.key}", *report, *OPTIONS],
-        cwd=ROOT, capture_output=True, text=True, timeout=3600, check=False,
-        env={**os.environ, "FUZZ_URL": target.url, "FUZZ_KEY": target.key},
-    )  # fmt: skip
+    command = [
+        RUN, "--config-file", ROOT / "schemathesis.toml", "run", f"{target.url}/openapi.json", "--url", target.url,
+        "--checks", "all", *(f"--exclude-checks={check}" for check in target.unchecked),
+        "--seed", SEED, "--max-examples", EXAMPLES, *report, *OPTIONS,
+    ]  # fmt: skip
+    environment = {**os.environ, "FUZZ_URL": target.url, "FUZZ_KEY": target.key}
     again = f"make fuzz SEED={SEED} FUZZ_EXAMPLES={EXAMPLES}" + (f" URL={target.url} KEY=…" if DEPLOYMENT else "")
-    if done.returncode:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        failed, printed = f"It took longer than FUZZ_TIMEOUT={TIMEOUT:g} seconds.\n", (error.stdout or b"").decode()
+    else:
+        failed, printed = "\n" * (done.returncode != 0), done.stdout.decode()
+    if failed:
         # No traceback: it would show the key.
-        pytest.fail(f"{done.stdout}{done.stderr}\nRepeat this run: {again}", pytrace=False)
-    return done.stdout
+        pytest.fail(f"{printed}{failed}Repeat this run: {again}", pytrace=False)
+    return printed
 
 
 @contextmanager

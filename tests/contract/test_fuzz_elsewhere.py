@@ -1,7 +1,6 @@
 """`make fuzz URL=… KEY=…`: the same fuzzer against a server that it did not start, and what was there stays."""
 
 import os
-import re
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -75,6 +74,15 @@ def test_a_failure_is_not_reported_or_does_not_say_how_to_repeat_it(deployment, 
     assert made["apiKey"] not in done.stdout
 
 
+def test_a_run_that_takes_too_long_shows_the_key_or_does_not_say_how_to_repeat_it(deployment, tmp_path):
+    done = fuzz(deployment.url, deployment.key, tmp_path, FUZZ_TIMEOUT="0.5")
+    assert done.returncode == 1
+    assert "It took longer than FUZZ_TIMEOUT=0.5 seconds." in done.stdout
+    assert f"Repeat this run: make fuzz SEED=3 FUZZ_EXAMPLES=2 URL={deployment.url} KEY=…" in done.stdout
+    assert deployment.key not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_a_wrong_url_or_key_is_told_of_as_a_finding_of_the_fuzzer(deployment, tmp_path):
     nobody = fuzz(deployment.url, "sendmeter_sk_wrong", tmp_path)
     assert (nobody.returncode, " answers 401 to the key: " in nobody.stdout) == (1, True)
@@ -86,13 +94,28 @@ def test_a_wrong_url_or_key_is_told_of_as_a_finding_of_the_fuzzer(deployment, tm
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["SEED=7"], {"SEED": "7", "FUZZ_EXAMPLES": "100", "FUZZ_REPORT": "build/fuzz", "FUZZ_URL": ""}),
+        (["SEED=7"], {"SEED": "7", "FUZZ_EXAMPLES": "100", "FUZZ_REPORT": "build/fuzz", "FUZZ_TIMEOUT": "36000"}),
         (["URL=https://a.example/", "KEY=k"], {"FUZZ_URL": "https://a.example/", "FUZZ_KEY": "k", "SEED": ""}),
+        (["FUZZ_TIMEOUT=5", "SEED=$(echo 1)"], {"FUZZ_TIMEOUT": "5", "SEED": "$(echo 1)", "FUZZ_URL": ""}),
     ],
 )
-def test_make_fuzz_hands_something_else_on(words, expected):
+def test_make_fuzz_hands_something_else_on(words, expected, tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "arguments=$*"\nenv\n')
+    python.chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FUZZ_", "SEED", "MAKE"))}
-    command = ["make", "--dry-run", "--silent", "fuzz", *words]
-    printed = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True).stdout
-    assignments = dict(re.findall(r'([A-Z_]+)="(?:\$\{[A-Z_]+:-)?([^"}]*)\}?"', printed))
-    assert assignments.items() >= expected.items()
+    # What is installed counts as new enough, and what comes from the environment is read by nobody on its way.
+    command = ["make", "--silent", "--old-file=.venv/test.stamp", f"BIN={tmp_path}", "fuzz"]
+    environment = kept | dict(word.split("=", 1) for word in words)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    handed = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    assert handed.items() >= expected.items()
+    assert handed["arguments"] == "-m pytest -q -n 2 tests/contract/test_fuzz.py"
+
+
+def test_make_fuzz_shows_the_key_to_whoever_lists_processes():
+    command = ["make", "--dry-run", "--silent", "--old-file=.venv/test.stamp", "fuzz", "KEY=sendmeter_sk_secret"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
+    assert "test_fuzz.py" in done.stdout
+    assert "secret" not in done.stdout

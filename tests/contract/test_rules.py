@@ -7,6 +7,7 @@ from operator import getitem
 import pytest
 
 from sendmeter.contract import contract
+from sendmeter.contract.changes import changes
 from sendmeter.contract.rules import OURS, answers, openapi, operations, references, schemas, violations
 
 USAGE = ("paths", "/organization/usage", "get")
@@ -19,6 +20,12 @@ MAPPING = (*SCHEMAS, "UsageEvent", "discriminator", "mapping")
 GONE = object()
 
 
+OK = (*USAGE, "responses", "200")
+JSON = ("content", "application/json")
+LINK = (*RECORD, "responses", "200", "links", "get")
+REASON = {"$ref": "#/components/schemas/Reason"}
+COSTS = {"$ref": "#/components/parameters/Costs"}
+NOWHERE = "#/components/schemas/Nowhere"
 HEADER = ("components", "headers", "RetryAfter")
 START_DATE = ("components", "parameters", "StartDate")
 FUNCTIONS = frozenset(contract().operations)
@@ -76,6 +83,62 @@ VIOLATIONS = [
     (schemas.examples_are_valid, ("components", "parameters", "Costs", "example"), "some"),
     (answers.links_lead_somewhere, (*USAGE, "responses", "200", "links", "recordMore", "operationId"), "events.none"),
     (answers.links_lead_somewhere, (*USAGE, "responses", "200", "links", "recordMore", "parameters"), {"eventId": "1"}),
+    *(
+        (answers.links_lead_somewhere, (*LINK, "parameters"), given)
+        for given in (
+            GONE,
+            {},
+            {"eventId": "$response.body#/nope/0/id"},
+            {"eventId": "$response.body#/events/first/id"},
+            {"eventId": "$response.body#/events/0/id/more"},
+            {"eventId": "$respnse.body#/events/0/id"},
+            {"eventId": "$response.header.X-Nothing"},
+            {"eventId": "$request.query.limit"},
+            {"eventId": "$request.path.eventId"},
+            {"eventId": "$request.body#/event/0/id"},
+            {"banana.eventId": "$response.body#/events/0/id"},
+            {"query.eventId": "$response.body#/events/0/id"},
+        )
+    ),
+    (answers.every_operation_may_fail, (*USAGE, "responses", "500"), GONE),
+    (answers.every_operation_may_fail, (*RECORD, "responses", "429"), GONE),
+    (operations.what_needs_a_key_says_so, (*RECORD, "x-required-scope"), "events:raed"),
+    (operations.what_needs_a_key_says_so, (*RECORD, "x-required-scope"), 7),
+    (operations.who_may_ask_is_told, (*USAGE, "security"), [{"nobody": []}]),
+    (operations.who_may_ask_is_told, ("security",), [{"nobody": []}]),
+    (operations.who_may_ask_is_told, (*USAGE, "security"), [{}]),
+    (operations.who_may_ask_is_told, (*USAGE, "security"), [{}, {"apiKey": []}]),
+    (operations.the_server_can_serve_it, (*USAGE, "servers"), [{"url": "/v2"}]),
+    (operations.the_server_can_serve_it, (*USAGE[:2], "servers"), [{"url": "/v2"}]),
+    (operations.the_server_can_serve_it, (*RECORD, "callbacks"), {}),
+    (operations.the_server_can_serve_it, (*RECORD, "requestBody", *JSON, "encoding"), {}),
+    *(
+        (
+            operations.parameters_are_what_connexion_can_read,
+            ("components", "parameters", "Costs"),
+            {
+                "name": "count",
+                "in": place,
+                "schema": {"type": kind},
+            },
+        )
+        for place, kind in (("header", "string"), ("cookie", "string"), ("query", "array"), ("query", "object"))
+    ),
+    (schemas.a_discriminator_chooses_one_shape, (*SCHEMAS, "MessageEvent", "required"), ["id"]),
+    (schemas.a_discriminator_chooses_one_shape, (*SCHEMAS, "MessageEvent", "properties", "channel"), GONE),
+    (schemas.a_discriminator_chooses_one_shape, (*MAPPING, "TELEX"), "#/components/schemas/MessageEvent"),
+    (schemas.a_discriminator_chooses_one_shape, (*MAPPING, "PUSH"), "#/components/schemas/CostedEvent"),
+    (schemas.a_discriminator_chooses_one_shape, (*MAPPING, "PUSH"), GONE),
+    (schemas.a_discriminator_chooses_one_shape, (*SCHEMAS, "UsageEvent", "oneOf", 2), REASON),
+    (schemas.every_schema_can_be_fulfilled, (*SCHEMAS, "EventId", "minLength"), 200),
+    (schemas.every_schema_can_be_fulfilled, (*SCHEMAS, "Quantity", "minimum"), 2_000_000),
+    (schemas.every_schema_can_be_fulfilled, (*PAGED, "minItems"), 201),
+    (schemas.every_schema_can_be_fulfilled, (*SCHEMAS, "Metadata", "minProperties"), 21),
+    (schemas.every_schema_can_be_fulfilled, (*SCHEMAS, "Channel", "enum"), ["EMAIL", 1]),
+    (schemas.every_schema_can_be_fulfilled, (*SCHEMAS, "Channel", "enum"), ["EMAIL", "SMS", "EMAIL"]),
+    (operations.parameters_are_what_connexion_can_read, (*USAGE, "parameters", 1), COSTS),
+    (schemas.the_server_can_read_its_schemas, (*SCHEMAS, "EventId", "readOnly"), True),
+    (schemas.the_server_can_read_its_schemas, (*SCHEMAS, "EventId", "writeOnly"), True),
     (operations.every_operation_has_its_function, (*USAGE, "operationId"), "usage.nothing"),
     (schemas.nothing_is_named_in_vain, (*SCHEMAS, "Unused"), {"type": "boolean"}),
     (schemas.nothing_is_named_in_vain, (*MAPPING, "EMAIL"), "#/components/schemas/EventId"),
@@ -100,6 +163,16 @@ VIOLATIONS = [
     (references.every_reference_leads_to_a_component, (*PAGED, "items", "$ref"), "events.yaml#/Event"),
     (references.every_reference_leads_to_a_component, (*PAGED, "items", "$ref"), "#/components/responses/NotFound"),
     (references.every_reference_leads_to_a_component, (*USAGE, "parameters", 0, "$ref"), "#/components/schemas/Key"),
+    (references.every_reference_leads_to_a_component, (*OK, *JSON, "examples", "default"), {"$ref": NOWHERE}),
+    (references.every_reference_leads_to_a_component, (*USAGE, "responses", "default"), {"$ref": NOWHERE}),
+    (references.every_reference_leads_to_a_component, (*SCHEMAS, "enum"), {"items": {"$ref": NOWHERE}}),
+    *(
+        (references.every_reference_leads_to_a_component, (*SCHEMAS, "Event", "properties", name), {"$ref": NOWHERE})
+        for name in ("properties", "example", "default", "value", "enum", "$ref", "items", "discriminator")
+    ),
+    (references.every_reference_leads_to_a_component, (*MAPPING, "EMAIL"), "#/components/schemas/Nowhere"),
+    (references.every_reference_leads_to_a_component, (*MAPPING, "EMAIL"), "MessageEvent"),
+    (references.every_reference_leads_to_a_component, (*USAGE[:2], "$ref"), "#/paths/~1organization~1limits"),
     (references.nothing_refers_to_itself, (*SCHEMAS, "EventId"), {"$ref": "#/components/schemas/EventId"}),
     (references.nothing_refers_to_itself, (*SCHEMAS, "Channel", "allOf"), [{"$ref": "#/components/schemas/Channel"}]),
     (references.nothing_refers_to_itself, (*BAD_REQUEST, "$ref"), "#/components/responses/BadRequest"),
@@ -109,8 +182,49 @@ VIOLATIONS = [
     (openapi.it_has_the_shape_of_openapi, (*SCHEMAS, "EventId", "maxlength"), 3),
     (openapi.it_agrees_with_itself, (*USAGE, "operationId"), "events.record"),
     (openapi.it_agrees_with_itself, (*EVENT, "parameters"), []),
-    (openapi.it_agrees_with_itself, (*SCHEMAS, "Quantity", "default"), 0),
 ]
+
+
+# What keeps every rule, although it looks like something else.
+KEPT = {
+    **{f"a property that is called {name}": ((*SCHEMAS, "Event", "properties", name), value) for name, value in {
+        "links": {"type": "array", "maxItems": 2, "description": "x", "items": REASON},
+        "headers": {"type": "object", "maxProperties": 2, "description": "x", "additionalProperties": REASON},
+        "parameters": {"description": "x", "anyOf": [REASON]},
+        "examples": {"type": "array", "maxItems": 2, "description": "x", "items": REASON},
+        "responses": {"description": "x", "allOf": [REASON]},
+        "schema": REASON, "enum": REASON, "default": REASON, "value": REASON, "example": REASON, "$ref": REASON,
+        "properties": {
+            "type": "object", "description": "x", "additionalProperties": False, "properties": {"properties": REASON},
+        },
+    }.items()},
+    **{f"an example that is called {name}": (
+        (*OK, *JSON, "examples", name), {"$ref": "#/components/examples/UsageFresh"}
+    ) for name in ("default", "value", "example", "enum")},
+    **{f"a link that gives {given}": ((*LINK, "parameters"), {"eventId": given}) for given in (
+        "sms-1", "$response.header.X-Tracking-Id", "$request.body#/events/0/id", "$response.body#/events/0/id",
+    )},
+    "a link that says where it gives": ((*LINK, "parameters"), {"path.eventId": "sms-1", "query.source": "api"}),
+    "data that looks like a reference": ((*SCHEMAS, "Metadata", "example"), {"$ref": "nowhere"}),
+    "a default that looks like a reference": ((*SCHEMAS, "Metadata", "default"), {"$ref": "nowhere"}),
+    "an extension among paths": (("paths", "x-notes"), ["a"]),
+    "an operation as an extension": (("paths", "x-notes"), {"get": 1}),
+    "an extension of a path": ((*USAGE[:2], "x-notes"), "a"),
+    "an extension of an operation": ((*USAGE, "x-notes"), {"$ref": "nowhere"}),
+    "an extension among answers": ((*USAGE, "responses", "x-notes"), "a"),
+    "an object among answers": ((*USAGE, "responses", "x-notes"), {"a": {"$ref": "nowhere"}}),
+    "an extension among components": (("components", "x-notes"), {"a": {}}),
+    "an extension of a schema": ((*SCHEMAS, "Event", "x-notes"), {"$ref": "nowhere"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "planted"), KEPT.values(), ids=KEPT)
+def test_what_breaks_no_rule_is_refused(where, planted):
+    document = deepcopy(contract().document)
+    *steps, last = where
+    reduce(getitem, steps, document)[last] = planted
+    assert violations(document) == []
+    assert not any(change.breaks and "is new" in change.what for change in changes(contract().document, document))
 
 
 def broken(rule, document):
@@ -126,6 +240,8 @@ def test_a_rule_does_not_notice_what_breaks_it(rule, where, planted):
     target = reduce(getitem, steps, document)
     if planted is GONE:
         del target[last]
+    elif isinstance(target, list) and last == len(target):
+        target.append(planted)
     else:
         target[last] = planted
     assert broken(rule, document) - before
@@ -146,6 +262,37 @@ def test_a_rule_has_no_violation_that_shows_it_at_work():
 def test_a_function_without_an_operation_is_not_told_of():
     found = violations(contract().document, {*FUNCTIONS, "usage.forgotten"})
     assert [(one.where, one.what) for one in found] == [("usage.forgotten", "is a function and no operation")]
+
+
+# What is told of a slip, and nothing else.
+TOLD = {
+    "a misspelt place": (("components", "parameters", "Costs", "in"), "qurey", [
+        ("#/components/parameters/Costs/in", '"qurey" is not one of "query"'),
+    ]),
+    "a way in that is not whole": (("components", "securitySchemes", "apiKey", "scheme"), GONE, [
+        ("#/components/securitySchemes/apiKey", '"scheme" is a required property'),
+    ]),
+    "a path's parameter that may be missing": (("components", "parameters", "EventId", "required"), False, [
+        ("#/components/parameters/EventId/required", "false is not one of true"),
+    ]),
+    "a default": ((*SCHEMAS, "NewOrganizationRequest", "properties", "anchorDay", "default"), 99, [
+        ("#/components/schemas/NewOrganizationRequest/properties/anchorDay default", "is more than 31"),
+    ]),
+    "an example that many show": (("components", "examples", "InvalidRequest", "value", "trackingId"), 1, [
+        ("#/components/examples/InvalidRequest", "/trackingId is not a string"),
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "planted", "expected"), TOLD.values(), ids=TOLD)
+def test_a_slip_is_told_at_another_place_or_more_than_once(where, planted, expected):
+    document = deepcopy(contract().document)
+    *steps, last = where
+    target = reduce(getitem, steps, document)
+    target[last] = planted
+    if planted is GONE:
+        del target[last]
+    assert [(each.where, each.what) for each in violations(document)] == expected
 
 
 def test_a_rule_does_not_say_what_it_wants():

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sendmeter.contract import contract
-from tests.contract.provoked import EMAIL, REQUESTS, World, locked_server, newer_schema, provoked
+from tests.contract.provoked import CODES, EMAIL, REQUESTS, World, locked_server, newer_schema, provoked
 
 PROVOKED = provoked()
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE")
@@ -37,24 +37,10 @@ def test_a_documented_answer_has_another_status_media_type_or_header(operation_i
 
 
 def test_an_error_goes_by_the_code_of_another_status(sqlite_server):
-    codes = {
-        400: "invalid_request",
-        401: "unauthorized",
-        402: "usage_limit_exceeded",
-        403: "forbidden",
-        404: "not_found",
-        409: "conflict",
-        413: "payload_too_large",
-        415: "unsupported_media_type",
-        429: "too_many_requests",
-        500: "internal_error",
-        502: "provider_error",
-        503: "unavailable",
-    }
-    for status in [*(code for code in codes if code != 500), 500]:  # what breaks the database comes last
+    for status in [*(code for code in CODES if code != 500), 500]:  # what breaks the database comes last
         provoke = next(PROVOKED[operation, code] for operation, code in PROVOKED if code == status)
         error = provoke(sqlite_server).json()["error"]
-        assert error["code"] == codes[status]
+        assert error["code"] == CODES[status]
         assert error["fix"], f"a {status} does not say what to do"
 
 

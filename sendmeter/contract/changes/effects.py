@@ -8,36 +8,21 @@ Side = Literal["requests", "answers"]
 
 
 class Effect(Enum):
-    """What becomes of the values that are allowed. Each knows whether it breaks who sends them, and who reads them."""
+    """What becomes of the values that are allowed: whether it breaks who sends them, and who reads them, and how."""
 
-    NARROWER = (True, False)  # a sender's value may be refused now; a reader sees nothing new
-    WIDER = (False, True)  # a reader may see what it never saw; a sender's values are still taken
-    OTHER = (True, True)
-    NEITHER = (False, False)
+    NARROWER = (True, "refuses what was taken before"), (False, "answers no more than before")
+    WIDER = (False, "takes more than before"), (True, "may answer what no client has seen")
+    OTHER = (True, "takes something else than before"), (True, "answers something else than before")
+    NEITHER = (False, "takes what it took before"), (False, "clients pass over what they do not know")
+    UNSAID = (True, "what is left out means something else now"), (False, "answers what it answered before")
 
     def breaks(self, side: Side) -> bool:
         """Tell whether it breaks a client on one side of it."""
-        return self.value[side == "answers"]
+        return self.value[side == "answers"][0]
 
     def in_words(self, side: Side) -> str:
         """Say what a client sees of it."""
-        return _WORDS[side][self]
-
-
-_WORDS: dict[Side, dict[Effect, str]] = {
-    "requests": {
-        Effect.NARROWER: "refuses what was taken before",
-        Effect.WIDER: "takes more than before",
-        Effect.OTHER: "takes something else than before",
-        Effect.NEITHER: "takes what it took before",
-    },
-    "answers": {
-        Effect.NARROWER: "answers no more than before",
-        Effect.WIDER: "may answer what no client has seen",
-        Effect.OTHER: "answers something else than before",
-        Effect.NEITHER: "clients pass over what they do not know",
-    },
-}
+        return self.value[side == "answers"][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The effects of changed keywords: those of a schema that hold no other schemas."""
 
-import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
 from sendmeter.contract.changes.effects import Difference, Effect
 from sendmeter.contract.changes.shapes import ANNOTATIONS
+from sendmeter.contract.changes.values import alike, text
 from sendmeter.contract.walking import Part
 
 # What a keyword is that is left out; None of any other.
@@ -18,7 +18,10 @@ _DEFAULTS = {
     "exclusiveMaximum": False,
     "uniqueItems": False,
     "nullable": False,
+    "readOnly": False,
+    "writeOnly": False,
 }
+_MISSING = object()
 _ELSEWHERE = ANNOTATIONS | {
     "required",
     "properties",
@@ -27,6 +30,8 @@ _ELSEWHERE = ANNOTATIONS | {
     "items",
     "oneOf",
     "anyOf",
+    "allOf",
+    "not",
     "discriminator",
 }
 
@@ -34,17 +39,12 @@ _ELSEWHERE = ANNOTATIONS | {
 def of_keywords(where: str, old: Part, new: Part) -> Iterator[Difference]:
     """Compare the keywords of two schemas; one that is not understood is taken for the worst."""
     for word in sorted((old.keys() | new.keys()) - _ELSEWHERE):
-        one, other = (schema.get(word, _DEFAULTS.get(word)) for schema in (old, new))
-        if one != other and (word in _EFFECTS or not word.startswith("x-")):
-            effect = _EFFECTS.get(word, _not_understood)(one, other)
+        one, other = (schema.get(word, _DEFAULTS.get(word, _MISSING)) for schema in (old, new))
+        if not alike(one, other) and (word in _EFFECTS or not word.startswith("x-")):
+            told = _told(word, one, other)
+            effect = _EFFECTS.get(word, _not_understood)(*(None if each is _MISSING else each for each in (one, other)))
             if effect is not None:
-                yield Difference(where, _told(word, one, other), effect)
-
-
-def text(value: object) -> str:
-    """Show a value, which may be long."""
-    shown = json.dumps(value, ensure_ascii=False, sort_keys=True) if value is not None else "none"
-    return shown if len(shown) <= 200 else f"{shown[:200]}…"
+                yield Difference(where, told, effect)
 
 
 def limit(*, stricter: bool) -> Effect:
@@ -53,10 +53,14 @@ def limit(*, stricter: bool) -> Effect:
 
 
 def _told(word: str, old: Any, new: Any) -> str:  # noqa: ANN401 - the values of any keyword
-    if word == "enum" and old is not None and new is not None:
-        lost = [f"is never {text(value)} any more" for value in old if value not in new]
-        return ", ".join([*lost, *(f"can be {text(value)} too" for value in new if value not in old)])
-    return f"{word} {text(old)} → {text(new)}"
+    if word == "enum" and _MISSING not in (old, new):
+        lost = [f"is never {text(value)} any more" for value in _without(old, new)]
+        return ", ".join([*lost, *(f"can be {text(value)} too" for value in _without(new, old))])
+    return f"{word} {' → '.join('none' if each is _MISSING else text(each) for each in (old, new))}"
+
+
+def _without(values: list[Any], others: list[Any]) -> list[Any]:
+    return [value for value in values if not any(alike(value, other) for other in others)]
 
 
 def _of_type(old: str | None, new: str | None) -> Effect:
@@ -68,7 +72,7 @@ def _of_type(old: str | None, new: str | None) -> Effect:
 def _of_enum(old: list[Any] | None, new: list[Any] | None) -> Effect | None:
     if old is None or new is None:
         return limit(stricter=old is None)
-    lost, won = any(value not in new for value in old), any(value not in old for value in new)
+    lost, won = bool(_without(old, new)), bool(_without(new, old))
     if lost and won:
         return Effect.OTHER
     return limit(stricter=lost) if lost or won else None
@@ -103,9 +107,8 @@ def _of_multiple(old: float | None, new: float | None) -> Effect:
     return Effect.WIDER if ratio.numerator == 1 else Effect.OTHER
 
 
-def _of_default(old: object, new: object) -> Effect:
-    # Who leaves it out means another value now.
-    return Effect.NEITHER if old is None or new is None else Effect.NARROWER
+def _of_default(_old: object, _new: object) -> Effect:
+    return Effect.UNSAID
 
 
 def _not_understood(_old: object, _new: object) -> Effect:

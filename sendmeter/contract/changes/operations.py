@@ -7,8 +7,9 @@ from typing import Any
 
 from sendmeter.contract.changes.effects import Change, Difference, Side
 from sendmeter.contract.changes.schemas import Comparison
+from sendmeter.contract.changes.values import alike, text
 from sendmeter.contract.reading import Document
-from sendmeter.contract.walking import METHODS, Part, components, resolve
+from sendmeter.contract.walking import METHODS, Part, components, paths, plain, resolve
 
 Place = tuple[str, str]
 Operations = dict[Place, Part]
@@ -25,7 +26,8 @@ class Contracts:
 
     def changes(self) -> Iterator[Change]:
         """Give what changed, operation by operation."""
-        yield from self._of_servers()
+        yield from _of_servers("servers", _servers(self.old), _servers(self.new))
+        yield from self._of_types()
         olds, news = _by_place(self.old), _by_place(self.new)
         moved = dict(_moved(olds, news))
         for place, operation in olds.items():
@@ -39,10 +41,15 @@ class Contracts:
             if place not in olds and place not in moved.values():
                 yield Change(_named(place, operation), "is new", breaks=False)
 
-    def _of_servers(self) -> Iterator[Change]:
-        olds, news = ([server["url"] for server in one.get("servers", [{"url": "/"}])] for one in (self.old, self.new))
-        yield from (Change("servers", f"{url} is gone", breaks=True) for url in olds if url not in news)
-        yield from (Change("servers", f"{url} is new", breaks=False) for url in news if url not in olds)
+    def _of_types(self) -> Iterator[Change]:
+        """Compare what schemas are called, whoever uses them."""
+        olds, news = components(self.old, "schemas"), components(self.new, "schemas")
+        come = [name for name in news if name not in olds]
+        for name in olds:
+            if name not in news:
+                same = [each for each in come if self._schemas.same(olds[name], news[each])]
+                what = f"is renamed to {same[0]}" if len(same) == 1 else "is gone"
+                yield Change(name, f"{what}: generated clients have a type of that name", breaks=True)
 
     def _of_operation(self, place: Place, old: Part, target: Place, new: Part) -> Iterator[Change]:
         where = _named(place, old)
@@ -51,12 +58,17 @@ class Contracts:
         elif old.get("operationId") != new.get("operationId"):
             what = f"operationId {old.get('operationId')} → {new.get('operationId')}: generated clients call it by that"
             yield Change(where, what, breaks=True)
+        yield from _of_names(where, old, new)
+        if "servers" in old or "servers" in new:
+            yield from _of_servers(f"{where} servers", _servers(self.old, old), _servers(self.new, new))
+        if not alike(old.get("callbacks"), new.get("callbacks")):
+            yield Change(where, "calls back otherwise", breaks=True)
         if new.get("deprecated") and not old.get("deprecated"):
             yield Change(where, "is deprecated", breaks=False)
         yield from self._of_keys(where, old, new)
         yield from self._of_parameters(where, old, new)
         yield from self._of_body(where, old.get("requestBody", {}), new.get("requestBody", {}))
-        yield from self._of_answers(where, old["responses"], new["responses"])
+        yield from self._of_answers(where, plain(old["responses"]), plain(new["responses"]))
 
     def _of_keys(self, where: str, old: Part, new: Part) -> Iterator[Change]:
         """Compare who may call an operation."""
@@ -97,17 +109,16 @@ class Contracts:
         renamed = [
             target
             for target, other in come.items()
-            if alone
-            and target[0] == key[0]
-            and not any(self._schemas.differences("", _schema(parameter), _schema(other)))
+            if alone and target[0] == key[0] and self._schemas.same(_schema(parameter), _schema(other))
         ]
         return next(iter([*moved, *renamed]), None)
 
     def _of_parameter(self, where: str, old: Part, new: Part) -> Iterator[Change]:
         yield from _of_required(where, old, new)
-        for word in ("style", "explode", "allowReserved"):
-            if old.get(word) != new.get(word):
-                yield Change(where, f"{word} {old.get(word)} → {new.get(word)}", breaks=True)
+        one, other = _written(old), _written(new)
+        for word, value in one.items():
+            if value != other[word]:
+                yield Change(where, f"{word} {text(value)} → {text(other[word])}", breaks=True)
         yield from self._of_schema(where, "requests", old, new)
 
     def _of_body(self, where: str, old: Part, new: Part) -> Iterator[Change]:
@@ -155,8 +166,11 @@ class Contracts:
         for media_type in olds:
             if media_type not in news:
                 yield Change(f"{where} {media_type}", "is gone", breaks=True)
-            else:
-                yield from self._of_schema(f"{where} {media_type}", side, olds[media_type], news[media_type])
+                continue
+            one, other = olds[media_type], news[media_type]
+            if not alike(one.get("encoding"), other.get("encoding")):
+                yield Change(f"{where} {media_type}", "is encoded otherwise", breaks=True)
+            yield from self._of_schema(f"{where} {media_type}", side, one, other)
         # A client says which media types it takes, with each request.
         yield from (
             Change(f"{where} {media_type}", "is new", breaks=False) for media_type in news if media_type not in olds
@@ -180,6 +194,37 @@ def _schema(holder: Part) -> Part:
     return found
 
 
+def _of_servers(where: str, olds: list[str], news: list[str]) -> Iterator[Change]:
+    yield from (Change(where, f"{url} is gone", breaks=True) for url in olds if url not in news)
+    yield from (Change(where, f"{url} is new", breaks=False) for url in news if url not in olds)
+
+
+def _servers(*holders: Part) -> list[str]:
+    """Tell where something is served: what stands nearest to it counts."""
+    servers = next((one["servers"] for one in reversed(holders) if one.get("servers")), [{"url": "/"}])
+    return [
+        (server["url"].rstrip("/") or "/") + (f" with {text(server['variables'])}" if server.get("variables") else "")
+        for server in servers
+    ]
+
+
+def _of_names(where: str, old: Part, new: Part) -> Iterator[Change]:
+    """Compare what generated clients go by, beside the operationId."""
+    tag, is_tag = ((one.get("tags") or ["none"])[0] for one in (old, new))
+    if tag != is_tag:
+        yield Change(where, f"first tag {tag} → {is_tag}: generated clients have a module for each", breaks=True)
+    names, are_names = (re.findall(r"{([^}]*)}", one["path"]) for one in (old, new))
+    if names != are_names and sorted(names) == sorted(are_names):
+        yield Change(where, f"{', '.join(names)} → {', '.join(are_names)} in its path", breaks=True)
+
+
+def _written(parameter: Part) -> Part:
+    """Tell how a parameter is written, also where it is written as always."""
+    style = parameter.get("style", "form" if parameter["in"] in ("query", "cookie") else "simple")
+    others = {word: parameter.get(word, False) for word in ("allowReserved", "allowEmptyValue")}
+    return {"style": style, "explode": parameter.get("explode", style == "form"), **others}
+
+
 def _of_required(where: str, old: Part, new: Part) -> Iterator[Change]:
     was, is_now = old.get("required", False), new.get("required", False)
     if was != is_now:
@@ -196,9 +241,10 @@ def _by_place(document: Document) -> Operations:
         (method.upper(), re.sub(r"\{[^}]*\}", "{}", path)): {
             **item[method],
             "path": path,
+            **({"servers": item[method].get("servers") or item["servers"]} if "servers" in item else {}),
             "parameters": [*item.get("parameters", []), *item[method].get("parameters", [])],
         }
-        for path, item in document["paths"].items()
+        for path, item in paths(document)
         for method in METHODS
         if method in item
     }
@@ -241,4 +287,4 @@ def _ways_in(document: Document, operation: Part) -> list[str]:
 
 def _scheme(scheme: Part) -> str:
     told = [scheme.get(word) for word in ("type", "scheme", "in", "name", "openIdConnectUrl")]
-    return " ".join(str(each) for each in told if each)
+    return " ".join([*(str(each) for each in told if each), *([text(scheme["flows"])] if "flows" in scheme else [])])

@@ -1,56 +1,107 @@
 """What differs between two schemas, and the effect of it."""
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 
 from sendmeter.contract.changes.effects import Difference, Effect
-from sendmeter.contract.changes.keywords import limit, of_keywords, text
+from sendmeter.contract.changes.keywords import limit, of_keywords
 from sendmeter.contract.changes.shapes import Shapes, bare, name_of
 from sendmeter.contract.reading import Document
 from sendmeter.contract.walking import Part
 
 _ANYTHING: Part = {}
 Found = Iterator[Difference]
+Pair = tuple[int, int]
 
 
 class Comparison:
     """Two contracts whose schemas are compared."""
 
     def __init__(self, old: Document, new: Document) -> None:
-        self._old, self._new = Shapes(old), Shapes(new)
-        self._under_way: set[tuple[int, int]] = set()
+        self.old, self.new = Shapes(old), Shapes(new)
+        self._same: dict[Pair, bool] = {}
+        self._assumed: list[Pair] = []
 
     def differences(self, where: str, old: Part, new: Part) -> Found:
-        """Give what differs between two schemas; a schema within itself is compared once."""
+        """Give what differs between two schemas, and between those that they refer to; each is compared once."""
+        return _Walk(self).differences(where, old, new)
+
+    def same(self, old: Part, new: Part) -> bool:
+        """Tell whether two schemas allow the same.
+
+        They do as long as nothing shows otherwise: so schemas that refer to themselves are compared. What was taken
+        for the same on the way to a difference is asked anew.
+        """
+        pair = self.pair(old, new)
+        if pair not in self._same:
+            before = len(self._assumed)
+            self._assumed.append(pair)
+            self._same[pair] = True
+            if any(self.differences("", old, new)):
+                for assumed in self._assumed[before:]:
+                    del self._same[assumed]
+                del self._assumed[before:]
+                self._same[pair] = False
+            elif not before:
+                self._assumed.clear()
+        return self._same[pair]
+
+    def pair(self, old: Part, new: Part) -> Pair:
+        """Give what two schemas are known by, however they are referred to."""
+        return id(self.old.of(bare(old))), id(self.new.of(bare(new)))
+
+    def known_as_same(self, pair: Pair) -> bool:
+        """Tell whether two schemas were found to allow the same, or are taken for that."""
+        return self._same.get(pair, False)
+
+
+class _Walk:
+    """One way through two schemas, which comes by each pair of them once."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._all, self._old, self._new = comparison, comparison.old, comparison.new
+        self._seen: set[Pair] = set()
+
+    def differences(self, where: str, old: Part, new: Part) -> Found:
         old, new = bare(old), bare(new)
+        pair = self._all.pair(old, new)
+        # Whoever asks whether the two are the same begins with what is taken for that.
+        if pair in self._seen or (self._seen and self._all.known_as_same(pair)):
+            return
+        self._seen.add(pair)
         if name_of(old) and name_of(new):
             where = name_of(new) or where
-        one, other = self._old.of(old), self._new.of(new)
-        pair = (id(one), id(other))
-        if pair in self._under_way:
-            return
-        self._under_way.add(pair)
-        try:
-            yield from self._between(where, one, other)
-        finally:
-            self._under_way.remove(pair)
+        yield from self._between(where, self._old.of(old), self._new.of(new))
 
     def _between(self, where: str, old: Part, new: Part) -> Found:
+        options, others = _options(old), _options(new)
         if "mapping" in old.get("discriminator", {}) and "mapping" in new.get("discriminator", {}):
             yield from self._by_discriminator(where, old, new)
-            return
-        options, others = _options(old), _options(new)
-        if options or others:
+        elif options or others:
             yield from self._by_options(where, options or [old], others or [new])
+            if options and others and ("oneOf" in old) != ("oneOf" in new):
+                what = "oneOf → anyOf" if "oneOf" in old else "anyOf → oneOf"
+                yield Difference(where, what, limit(stricter="oneOf" in new))
             return
+        else:
+            yield from self._by_choices(where, old, new)
+        yield from of_keywords(where, old, new)
+        yield from self._of_members(where, old, new)
+        for word, step in (("items", "[]"), ("x-property-names", "{name}")):
+            yield from self._of_part(word, f"{where}{step}", old.get(word), new.get(word))
+        for one, other in zip_longest(old.get("allOf", []), new.get("allOf", []), fillvalue=_ANYTHING):
+            yield from self.differences(where, one, other)
+        one, other = old.get("not"), new.get("not")
+        if one is not other and (one is None or other is None or not self._all.same(one, other)):
+            yield Difference(where, "not is another", Effect.OTHER)
+
+    def _by_choices(self, where: str, old: Part, new: Part) -> Found:
+        """Compare what must be one of several shapes beside all else."""
         for word in ("oneOf", "anyOf"):
             if word in old and word in new:
                 yield from self._by_options(where, old[word], new[word])
             elif word in old or word in new:
                 yield Difference(where, f"{word} {'is new' if word in new else 'is gone'}", limit(stricter=word in new))
-        yield from of_keywords(where, old, new)
-        yield from self._of_members(where, old, new)
-        for word, step in (("items", "[]"), ("x-property-names", "{name}")):
-            yield from self._of_part(word, f"{where}{step}", old.get(word), new.get(word))
 
     def _of_part(self, word: str, where: str, old: Part | None, new: Part | None) -> Found:
         if old is not None and new is not None:
@@ -95,19 +146,21 @@ class Comparison:
         for name in gone if len(gone) == 1 else ():
             was_required = name in old.get("required", [])
             alike = [each for each in come if was_required == (each in new.get("required", []))]
-            same = [each for each in alike if not any(self.differences("", olds[name], news[each]))]
+            same = [each for each in alike if self._all.same(olds[name], news[each])]
             if len(same) == 1:
                 yield name, same[0]
 
     def _of_others(self, where: str, old: bool | Part, new: bool | Part) -> Found:
         """Compare what members may stand beside those that are named."""
+        old, new = (True if each == _ANYTHING else each for each in (old, new))
         if isinstance(old, dict) and isinstance(new, dict):
             yield from self.differences(f"{where}{{}}", old, new)
-        elif old is not new and {text(old), text(new)} != {"true", "{}"}:
+        elif old is not new:
             fewer = new is False or old is True
-            # Whoever reads an answer passes over members that it does not know.
-            effect = Effect.NARROWER if fewer else Effect.NEITHER
-            yield Difference(where, f"takes {'fewer' if fewer else 'more'} members than are named", effect)
+            # Whoever reads an answer passes over members that it knows nothing of.
+            more = Effect.NEITHER if old is False else Effect.WIDER
+            what = f"takes {'fewer' if fewer else 'more'} members beside those that are named"
+            yield Difference(where, what, Effect.NARROWER if fewer else more)
 
     def _by_discriminator(self, where: str, old: Part, new: Part) -> Found:
         one, other = old["discriminator"], new["discriminator"]
@@ -122,11 +175,12 @@ class Comparison:
         pairs = dict.fromkeys((olds[value], news[value]) for value in olds if value in news)
         for first, second in pairs:
             yield from self.differences(where, {"$ref": first}, {"$ref": second})
+        yield from self._by_options(where, _unmapped(old), _unmapped(new))
 
     def _by_options(self, where: str, olds: list[Part], news: list[Part]) -> Found:
         """Compare what may be one of several shapes: first those that are the same, then those that are alike."""
         alike: tuple[Callable[[Part, Part], bool], ...] = (
-            lambda old, new: not any(self.differences(where, old, new)),
+            self._all.same,
             lambda old, new: name_of(old) is not None and name_of(old) == name_of(new),
             lambda old, new: self._old.of(old).get("type") == self._new.of(new).get("type"),
         )
@@ -151,14 +205,19 @@ def _options(shape: Part) -> list[Part]:
     return found
 
 
+def _unmapped(shape: Part) -> list[Part]:
+    """Give the shapes that a discriminator does not choose."""
+    return [one for one in shape.get("oneOf", []) if one.get("$ref") not in shape["discriminator"]["mapping"].values()]
+
+
 def _shape(schema: Part) -> str:
     return name_of(schema) or f"of type {schema.get('type', 'any')}"
 
 
 def _of_required(where: str, old: Part, new: Part, renamed: dict[str, str]) -> Found:
     olds, news = set(old.get("required", [])), set(new.get("required", []))
-    told = old.get("properties", {}).keys() ^ new.get("properties", {}).keys()
-    for name in sorted(olds - news - told - renamed.keys()):
+    known, is_known = old.get("properties", {}).keys(), new.get("properties", {}).keys()
+    for name in sorted(olds - news - (known - is_known) - renamed.keys()):
         yield Difference(f"{where}.{name}", "is not required any more", Effect.WIDER)
-    for name in sorted(news - olds - told - set(renamed.values())):
+    for name in sorted(news - olds - (is_known - known) - set(renamed.values())):
         yield Difference(f"{where}.{name}", "is required now", Effect.NARROWER)

@@ -1,12 +1,13 @@
 """Rules of answers: their statuses, headers and links, and the one body of errors."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sendmeter.contract.reading import Document
+from sendmeter.contract.rules.expressions import is_there
 from sendmeter.contract.rules.references import Finding
 from sendmeter.contract.statuses import STATUSES
-from sendmeter.contract.walking import answers, headers, links, operations, parameters_of, resolve
+from sendmeter.contract.walking import Part, answers, answers_of, headers, operations, parameters_of, resolve
 
 CODES = {status: refusal.code for refusal, status in STATUSES.items()} | {500: "internal_error"}
 ERROR_BODY = {"$ref": "#/components/schemas/ErrorResponse"}
@@ -59,15 +60,38 @@ def every_header_has_an_example(document: Document) -> Iterator[Finding]:
             yield where, "has no example"
 
 
+def every_operation_may_fail(document: Document) -> Iterator[Finding]:
+    """Each operation that asks for a key answers 500, and one that takes a body 429: the server may have no room."""
+    for where, operation in operations(document):
+        if operation.get("security", document.get("security")) and "500" not in operation["responses"]:
+            yield where, "answers no 500"
+        if "requestBody" in operation and "429" not in operation["responses"]:
+            yield where, "takes a body but answers no 429"
+
+
 def links_lead_somewhere(document: Document) -> Iterator[Finding]:
-    """Each link names an operation, and parameters that it has."""
+    """Each link names an operation, and gives the parameters that it must have, out of what is there."""
     known = {operation["operationId"]: operation for _, operation in operations(document) if "operationId" in operation}
-    for where, name, link in links(document):
-        target = known.get(link.get("operationId"))
-        if target is None:
-            yield f"{where} link {name}", f"leads nowhere: there is no operationId {link.get('operationId')}"
-            continue
-        taken = {parameter["name"] for parameter in parameters_of(document, target)}
-        for parameter in link.get("parameters", {}):
-            if parameter.partition(".")[2] not in taken and parameter not in taken:
-                yield f"{where} link {name}", f"gives {parameter}, which its target does not take"
+    for where, operation in operations(document):
+        for status, answer in answers_of(document, operation):
+            for name, each in answer.get("links", {}).items():
+                link = resolve(document, each)
+                target, at = known.get(link.get("operationId")), f"{where} {status} link {name}"
+                if target is None:
+                    yield at, f"leads nowhere: there is no operationId {link.get('operationId')}"
+                    continue
+                given = link.get("parameters", {})
+                yield from ((at, what) for what in _wrongly_given(given, parameters_of(document, target)))
+                yield from (
+                    (at, f"gives {value}, which is not there")
+                    for value in given.values()
+                    if not is_there(document, value, operation, answer)
+                )
+
+
+def _wrongly_given(given: Collection[str], parameters: list[Part]) -> Iterator[str]:
+    taken = {name for each in parameters for name in (each["name"], f"{each['in']}.{each['name']}")}
+    yield from (f"gives {name}, which its target does not take" for name in given if name not in taken)
+    for each in parameters:
+        if each.get("required") and not {each["name"], f"{each['in']}.{each['name']}"} & set(given):
+            yield f"does not give {each['name']}, which its target must have"

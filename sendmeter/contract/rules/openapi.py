@@ -1,17 +1,20 @@
 """The rules of OpenAPI 3.0 itself, by the library openapi-spec-validator. Slow to import: only who asks does so."""
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import jsonschema_rs
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from openapi_spec_validator.schemas import schema_v30
+from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 from sendmeter.contract.reading import Document
 from sendmeter.contract.rules.references import Finding
-from sendmeter.contract.walking import METHODS
+from sendmeter.contract.walking import METHODS, parts, plain
 
 _SHOWN = 200
+_Kind = jsonschema_rs.ValidationErrorKind
 
 
 def it_has_the_shape_of_openapi(document: Document) -> Iterator[Finding]:
@@ -29,25 +32,32 @@ def it_has_the_shape_of_openapi(document: Document) -> Iterator[Finding]:
 
 
 def it_agrees_with_itself(document: Document) -> Iterator[Finding]:
-    """Names are unique, paths have their parameters, defaults are what their schemas say."""
-    for error in OpenAPIV30SpecValidator(document).iter_errors():
-        yield _where(list(error.absolute_path)), error.message.partition("\n")[0][:_SHOWN]
+    """Names are unique, and paths have their parameters."""
+    # The library takes an extension among the paths for a path, and follows a default that looks like a reference.
+    checked = deepcopy({**document, "paths": plain(document["paths"])})
+    for _, kind, part in parts(checked):
+        if kind == "schemas":
+            part.pop("default", None)
+    for error in OpenAPIV30SpecValidator(checked).iter_errors():
+        # What it says of schemas it says of no place; our rules do.
+        if type(error) is not OpenAPIValidationError:
+            yield _where(list(error.absolute_path)), error.message.partition("\n")[0][:_SHOWN]
 
 
 def _nearest(error: jsonschema_rs.ValidationError) -> Iterator[jsonschema_rs.ValidationError]:
-    """Of what may be several shapes, tell what is wrong with the one that was meant: mostly no reference."""
-    if not isinstance(
-        error.kind, jsonschema_rs.ValidationErrorKind.OneOfNotValid | jsonschema_rs.ValidationErrorKind.AnyOf
-    ):
+    """Of what may be several shapes, tell what is wrong with the one that was meant."""
+    if isinstance(error.kind, _Kind.OneOfNotValid | _Kind.AnyOf):
+        for nearer in min(error.kind.context, key=_unlikely):
+            yield from _nearest(nearer)
+    else:
         yield error
-        return
-    meant = [
-        branch
-        for branch in error.kind.context
-        if not any("'$ref'" in each.message or '"$ref"' in each.message for each in branch)
-    ]
-    for nearer in (meant or error.kind.context)[0]:
-        yield from _nearest(nearer)
+
+
+def _unlikely(branch: list[jsonschema_rs.ValidationError]) -> tuple[bool, bool, int]:
+    """Tell how unlikely it is that a shape was meant: a reference, one that says itself to be another, with faults."""
+    is_reference = any(isinstance(each.kind, _Kind.Required) and each.kind.property == "$ref" for each in branch)
+    is_another = any([*each.instance_path][-1:] in (["in"], ["type"]) for each in branch)
+    return is_reference, is_another, len(branch)
 
 
 def _where(path: Sequence[Any]) -> str:

@@ -1,26 +1,45 @@
 """Rules of operations: who they are, what they are given, who may ask, and what must go with it."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 from sendmeter.contract.reading import Document
 from sendmeter.contract.rules.references import Finding
-from sendmeter.contract.walking import COMBINED, components, operations, parameters, parameters_of, resolve
+from sendmeter.contract.walking import (
+    COMBINED,
+    components,
+    contents,
+    operations,
+    parameters,
+    parameters_of,
+    paths,
+    resolve,
+)
+
+_PLAIN = ("string", "integer", "number", "boolean")
 
 
 def the_server_can_serve_it(document: Document) -> Iterator[Finding]:
-    """Each contract says where it is served, who may ask, and what an error is; each operation its own parameters."""
+    """Each contract says where it is served, who may ask, and what an error is; no operation is served elsewhere."""
     if not any(server["url"].startswith("/") for server in document.get("servers", [])):
         yield "#/servers", "has no relative URL: write `- url: /`"
     if "security" not in document:
         yield "#/security", "is missing: without it nothing asks for a key"
     if "ErrorResponse" not in components(document, "schemas"):
         yield "#/components/schemas/ErrorResponse", "is missing: it is the body of every error"
-    for path, item in document["paths"].items():
+    for path, item in paths(document):
         if item.get("parameters"):
             yield path, "has parameters for all its operations: write them into each"
-        if "$ref" in item:
-            yield path, "is a reference: write it out"
+        if "servers" in item:
+            yield path, "has servers of its own: write them into #/servers"
+    for where, operation in operations(document):
+        for word in ("servers", "callbacks"):
+            if word in operation:
+                yield where, f"has {word} of its own, which the server does not know"
+    yield from (
+        (where, "has an encoding: only JSON is sent") for where, body in contents(document) if "encoding" in body
+    )
 
 
 def every_operation_says_who_it_is(document: Document) -> Iterator[Finding]:
@@ -46,18 +65,24 @@ def what_must_be_given_has_an_example(document: Document) -> Iterator[Finding]:
 
 
 def parameters_are_what_connexion_can_read(document: Document) -> Iterator[Finding]:
-    """Each parameter has a plain type: a combined one is a KeyError in connexion 3.3, an integer in a header a 400."""
+    """Each parameter is in the path or the query, and one text, number or boolean: no other is read or checked."""
     for where, parameter in parameters(document):
         schema = resolve(document, parameter.get("schema", {}))
-        if any(word in schema for word in COMBINED) or "type" not in schema:
-            yield where, "is of a combined schema, or of none: give it a schema with a plain type"
-        if parameter["in"] == "header" and schema.get("type") == "integer":
-            yield where, "is an integer in a header: make it a text"
+        if any(word in schema for word in COMBINED) or schema.get("type") not in _PLAIN:
+            yield where, f"is of a combined schema, or of none: give it one of the types {', '.join(_PLAIN)}"
+        if parameter["in"] not in ("path", "query"):
+            yield where, "is neither in the path nor in the query"
+    for where, count in Counter(where for where, _ in parameters(document)).items():
+        if count > 1:
+            yield where, "is there twice"
 
 
 def what_needs_a_key_says_so(document: Document) -> Iterator[Finding]:
     """Each operation that asks for a key answers 401, and one that asks for a scope 403; the others do neither."""
+    scopes = components(document, "schemas").get("Scope", {}).get("enum", [])
     for where, operation in operations(document):
+        if "x-required-scope" in operation and operation["x-required-scope"] not in scopes:
+            yield where, f"asks for the scope {operation['x-required-scope']!r}, which the schema Scope does not have"
         public = operation.get("security", document.get("security", [])) == []
         scope = "x-required-scope" in operation
         if public == ("401" in operation["responses"]):
@@ -66,11 +91,23 @@ def what_needs_a_key_says_so(document: Document) -> Iterator[Finding]:
             yield where, "asks for a scope but answers no 403" if scope else "answers 403 but asks for no scope"
 
 
+def who_may_ask_is_told(document: Document) -> Iterator[Finding]:
+    """Each way to show who asks is told of in `securitySchemes`; where one need not be shown, none is asked for."""
+    asked = [("#/security", document), *operations(document)]
+    for where, holder in asked:
+        for way in holder.get("security", []):
+            if not way:
+                yield where, "may be asked without a key, or with one: write `security: []`"
+            for name in way:
+                if name not in components(document, "securitySchemes"):
+                    yield where, f"asks for {name}, which is not in #/components/securitySchemes"
+
+
 def what_a_path_names_may_not_be_there(document: Document) -> Iterator[Finding]:
     """Each operation with a parameter in its path answers 404, and each such parameter is required."""
     for where, operation in operations(document):
         named = [parameter for parameter in parameters_of(document, operation) if parameter["in"] == "path"]
-        if {f"{{{each['name']}}}" for each in named} != set(re.findall(r"\{\w+\}", where)):
+        if {f"{{{each['name']}}}" for each in named} != set(re.findall(r"\{[^}]+\}", where)):
             yield where, "has other parameters than its path"
         if bool(named) != ("404" in operation["responses"]):
             yield where, "answers no 404" if named else "answers 404 but names nothing"

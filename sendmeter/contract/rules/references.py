@@ -3,28 +3,35 @@
 from collections.abc import Iterator
 
 from sendmeter.contract.reading import Document
-from sendmeter.contract.walking import COMBINED, Part, components, parts
+from sendmeter.contract.walking import COMBINED, Part, components, parts, plain
 
 Finding = tuple[str, str]
-KINDS = ("parameters", "headers", "responses", "examples", "links")
 
 
 def every_reference_leads_to_a_component(document: Document) -> Iterator[Finding]:
     """Each `$ref` is `#/components/KIND/NAME`, of something that is there and may stand in its place."""
-    for where, part in parts(document):
-        if where.endswith("/properties") or "$ref" not in part:
-            continue
-        target, kind = part["$ref"], _kind_at(where)
+    for where, kind, target in _references(document):
         name = str(target).removeprefix(f"#/components/{kind}/")
-        if target != f"#/components/{kind}/{name}":
+        if kind in ("paths", "operations"):
+            yield where, "is a reference: write it out"
+        elif target != f"#/components/{kind}/{name}":
             yield where, f"refers to {target!r}; it must be #/components/{kind}/NAME"
         elif not isinstance(components(document, kind).get(name), dict):
             yield where, f"refers to {target}, which is not there"
 
 
+def _references(document: Document) -> Iterator[tuple[str, str, object]]:
+    for where, kind, part in parts(document):
+        if "$ref" in part:
+            yield where, kind, part["$ref"]
+        if kind == "schemas":
+            for value, target in part.get("discriminator", {}).get("mapping", {}).items():
+                yield f"{where}/discriminator/mapping/{value}", kind, target
+
+
 def nothing_refers_to_itself(document: Document) -> Iterator[Finding]:
     """No component is, or is combined of, itself; a schema may have itself as a member or an item."""
-    for kind in document.get("components", {}):
+    for kind in plain(document.get("components", {})):
         for name in components(document, kind):
             start = f"#/components/{kind}/{name}"
             if start in _same(document, start):
@@ -53,11 +60,3 @@ def _target(document: Document, reference: str) -> Part:
 
 def _listed(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
-
-
-def _kind_at(where: str) -> str:
-    """Tell what kind of component may stand somewhere."""
-    *_, holder, last = where.split("/")
-    if last == "requestBody" or holder == "requestBodies":
-        return "requestBodies"
-    return holder if holder in KINDS and not where.endswith("/schema") else "schemas"

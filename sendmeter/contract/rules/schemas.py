@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import combinations
 
+from sendmeter.contract.changes.shapes import Shapes
+from sendmeter.contract.changes.values import alike
 from sendmeter.contract.reading import Document
 from sendmeter.contract.rules.references import Finding
 from sendmeter.contract.walking import (
@@ -15,6 +18,7 @@ from sendmeter.contract.walking import (
     links,
     parameters,
     parts,
+    plain,
     resolve,
     schemas,
 )
@@ -27,7 +31,7 @@ _LEADING = {"$ref", "properties", "items", "additionalProperties", "not", "discr
 def the_server_can_read_its_schemas(document: Document) -> Iterator[Finding]:
     """Each schema has no other keywords, formats and patterns than the server checks."""
     for where, schema in schemas(document):
-        for word in ("nullable", "exclusiveMinimum", "exclusiveMaximum"):
+        for word in ("nullable", "exclusiveMinimum", "exclusiveMaximum", "readOnly", "writeOnly"):
             if word in schema:
                 yield where, f"has {word}, which the server does not check"
         if "discriminator" in schema and not schema["discriminator"].get("mapping"):
@@ -38,6 +42,39 @@ def the_server_can_read_its_schemas(document: Document) -> Iterator[Finding]:
             Schemas({}).validator({word: value for word, value in schema.items() if word not in _LEADING})
         except ValueError as error:
             yield where, f"cannot be checked: {str(error).partition(chr(10))[0][:200]}"
+
+
+def a_discriminator_chooses_one_shape(document: Document) -> Iterator[Finding]:
+    """Each shape that a discriminator may choose requires its property, with just the values that choose the shape."""
+    shapes = Shapes(document)
+    for where, schema in schemas(document):
+        discriminator = schema.get("discriminator", {})
+        name, mapping = discriminator.get("propertyName"), discriminator.get("mapping", {})
+        for target in [one.get("$ref") for one in schema.get("oneOf", [])] if mapping else ():
+            if target not in mapping.values():
+                yield where, f"may be {target}, which no value of {name} chooses"
+        for target in dict.fromkeys(mapping.values()):
+            shape = shapes.of({"$ref": target})
+            told = shapes.of(shape.get("properties", {}).get(name, {})).get("enum", [])
+            if name not in shape.get("required", []):
+                yield where, f"maps to {target}, which does not require {name}"
+            if {*map(str, told)} != {value for value in mapping if mapping[value] == target}:
+                yield where, f"maps other values to {target} than its {name} has: {', '.join(map(str, told)) or 'none'}"
+
+
+def every_schema_can_be_fulfilled(document: Document) -> Iterator[Finding]:
+    """Each schema has bounds that leave something between them, and a list of values of its own type."""
+    for where, schema in schemas(document):
+        for word in ("imum", "Length", "Items", "Properties"):
+            if f"min{word}" in schema and f"max{word}" in schema and schema[f"min{word}"] > schema[f"max{word}"]:
+                yield where, f"has a min{word} above its max{word}: nothing is left"
+        if any(alike(*two) for two in combinations(schema.get("enum", []), 2)):
+            yield where, "has a value twice in its enum"
+        if "enum" in schema and "type" in schema:
+            is_of_type = Schemas({}).validator({"type": schema["type"]}).accepts
+            yield from (
+                (where, f"can be {value!r}, of another type") for value in schema["enum"] if not is_of_type(value)
+            )
 
 
 def everything_is_described(document: Document) -> Iterator[Finding]:
@@ -108,10 +145,14 @@ def examples_are_valid(document: Document) -> Iterator[Finding]:
 
 def _shown(document: Document) -> Iterator[tuple[str, Part, object]]:
     """Give each value that a contract shows, with where it stands and its schema."""
+    shared: set[tuple[str, str]] = set()
     for where, body in contents(document):
         for name, example in body.get("examples", {}).items():
-            if "schema" in body:
-                yield f"{where} example {name}", body["schema"], resolve(document, example).get("value")
+            # An example that several bodies of one schema show is looked at once, as the component that it is.
+            place = example.get("$ref", f"{where} example {name}")
+            if "schema" in body and (place, str(body["schema"])) not in shared:
+                shared.add((place, str(body["schema"])))
+                yield place, body["schema"], resolve(document, example).get("value")
     for where, schema in schemas(document):
         for word in sorted(schema.keys() & {"example", "default"}):
             yield f"{where} {word}", schema, schema[word]
@@ -123,8 +164,8 @@ def _shown(document: Document) -> Iterator[tuple[str, Part, object]]:
 
 def nothing_is_named_in_vain(document: Document) -> Iterator[Finding]:
     """Each component is used, and each schema that a discriminator names is one of its shapes."""
-    used = {value["$ref"] for _, value in parts(document) if isinstance(value.get("$ref"), str)}
-    for kind in document.get("components", {}):
+    used = {part["$ref"] for _, _, part in parts(document) if isinstance(part.get("$ref"), str)}
+    for kind in plain(document.get("components", {})):
         for name in components(document, kind):
             if kind != "securitySchemes" and f"#/components/{kind}/{name}" not in used:
                 yield f"#/components/{kind}/{name}", "is not used: take it away"
