@@ -90,7 +90,7 @@ def test_nothing_stays_behind_when_it_is_stopped(stop, tmp_path):
 def test_it_stops_soon_though_a_request_waits_for_its_delay(tmp_path):
     with mock(tmp_path) as (process, client), ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.get, USAGE, headers={"prefer": "delay=60000"})
-        client.get(USAGE)
+        time.sleep(1)  # time for it to arrive: nothing tells of a request that waits
         process.popen.terminate()
         began = time.monotonic()
         assert process.popen.wait(20) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from sendmeter.errors import InvalidRequest
 from sendmeter.mock.scenarios import SCENARIOS
-from sendmeter.mock.worlds import MOST_WORLDS, Worlds
+from sendmeter.mock.worlds import Worlds
 from tests.live import JSON
 
 USAGE = "/organization/usage"
@@ -57,42 +57,43 @@ def test_requests_that_change_the_world_at_the_same_time_all_get_an_answer(mock)
     assert [answer.json()["messageUsage"] == 0 for answer in answers] == [name == "fresh" for name in names]
 
 
-def test_of_too_many_sessions_the_oldest_is_forgotten_and_its_files_are_gone(mock):
-    mock(
-        "POST",
-        f"{USAGE}/events",
-        session="s-0",
-        scenario="fresh",
-        json={"events": [{"id": "1", "channel": "PUSH"}]},
-    )
-    for number in range(1, MOST_WORLDS + 1):
+@pytest.fixture
+def few(monkeypatch):
+    """Let just a few worlds be kept, so that there are soon too many."""
+    monkeypatch.setattr("sendmeter.mock.worlds.MOST_WORLDS", 3)
+    return 3
+
+
+def test_of_too_many_sessions_the_oldest_is_forgotten_and_its_files_are_gone(mock, few):
+    mock("POST", f"{USAGE}/events", session="s-0", scenario="fresh", json={"events": [{"id": "1", "channel": "PUSH"}]})
+    for number in range(1, few + 1):
         assert mock("GET", "/health/live", session=f"s-{number}", scenario="fresh").status_code == 200
-    assert len(list(mock.folder.glob("*.db"))) == MOST_WORLDS
+    assert len(list(mock.folder.glob("*.db"))) == few
     assert mock("GET", USAGE, session="s-0", scenario="fresh").json()["messageUsage"] == 0
 
 
-def test_a_world_that_somebody_is_in_is_not_forgotten_however_many_there_are(mock):
+def test_a_world_that_somebody_is_in_is_not_forgotten_however_many_there_are(mock, few):
     mock(
         "POST", f"{USAGE}/events", session="busy-1", scenario="fresh", json={"events": [{"id": "1", "channel": "PUSH"}]}
     )
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(mock, "GET", USAGE, session="busy-1", prefer="delay=2500")
         time.sleep(0.2)
-        for number in range(MOST_WORLDS + 1):
+        for number in range(few + 1):
             mock("GET", "/health/live", session=f"other-{number}", scenario="fresh")
         assert not slow.done(), "the others took longer than the slow one"
         assert slow.result().json()["messageUsage"] == 1
     assert mock("GET", USAGE, session="busy-1").json()["messageUsage"] == 1
 
 
-def test_more_sessions_at_once_than_are_kept_all_get_an_answer_and_no_more_files_stay(mock):
+def test_more_sessions_at_once_than_are_kept_all_get_an_answer_and_no_more_files_stay(mock, few):
     def slowly(number):
-        return mock("GET", USAGE, session=f"slow-{number}", scenario="fresh", prefer="delay=1000").status_code
+        return mock("GET", USAGE, session=f"slow-{number}", scenario="fresh", prefer="delay=500").status_code
 
-    with ThreadPoolExecutor(MOST_WORLDS + 6) as pool:
-        assert set(pool.map(slowly, range(MOST_WORLDS + 6))) == {200}
+    with ThreadPoolExecutor(few + 6) as pool:
+        assert set(pool.map(slowly, range(few + 6))) == {200}
     assert mock("GET", USAGE).status_code == 200
-    assert len(list(mock.folder.glob("*.db"))) == MOST_WORLDS
+    assert len(list(mock.folder.glob("*.db"))) == few
 
 
 def test_a_request_that_names_no_scenario_does_not_undo_one_that_does(mock):
