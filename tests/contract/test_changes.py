@@ -313,6 +313,17 @@ def test_what_is_combined_differs_from_what_is_written_out():
     assert changes(one, other) == changes(other, one) == []
 
 
+def test_a_number_of_members_that_all_else_says_already_is_a_change():
+    names = ["name", "size"]
+    members = {"type": "object", "required": names, "properties": {name: {"type": "integer"} for name in names}}
+    closed = {**members, "additionalProperties": False}
+    one, other = planted(GIVEN, closed), planted(GIVEN, {**closed, "minProperties": 2, "maxProperties": 2})
+    assert changes(one, other) == changes(other, one) == []
+    few, many = (planted(GIVEN, {**members, "maxProperties": most}) for most in (2, 3))
+    assert (breaks(few, many), breaks(many, few)) == FORTH
+    assert breaks(planted(GIVEN, {**members, "minProperties": 3}), planted(GIVEN, members))
+
+
 def test_the_schema_behind_a_not_is_not_followed():
     named = planted(("components", "schemas", "Never"), {"enum": ["x"]})
     old = planted((*ASKED, "properties", "note", "not"), {"$ref": "#/components/schemas/Never"}, named)

@@ -13,7 +13,6 @@ from sendmeter.contract.walking import Part
 _DEFAULTS = {
     "minLength": 0,
     "minItems": 0,
-    "minProperties": 0,
     "exclusiveMinimum": False,
     "exclusiveMaximum": False,
     "uniqueItems": False,
@@ -39,12 +38,21 @@ _ELSEWHERE = ANNOTATIONS | {
 def of_keywords(where: str, old: Part, new: Part) -> Iterator[Difference]:
     """Compare the keywords of two schemas; one that is not understood is taken for the worst."""
     for word in sorted((old.keys() | new.keys()) - _ELSEWHERE):
-        one, other = (schema.get(word, _DEFAULTS.get(word, _MISSING)) for schema in (old, new))
+        one, other = (schema.get(word, _left_out(word, schema)) for schema in (old, new))
         if not alike(one, other) and (word in _EFFECTS or not word.startswith("x-")):
             told = _told(word, one, other)
             effect = _EFFECTS.get(word, _not_understood)(*(None if each is _MISSING else each for each in (one, other)))
             if effect is not None:
                 yield Difference(where, told, effect)
+
+
+def _left_out(word: str, schema: Part) -> Any:  # noqa: ANN401 - the values of any keyword
+    """Give what a keyword is where it is left out: how many members there are, other keywords may say."""
+    if word == "minProperties":
+        return len(schema.get("required", []))
+    if word == "maxProperties" and schema.get("additionalProperties") is False:
+        return len(schema.get("properties", {}))
+    return _DEFAULTS.get(word, _MISSING)
 
 
 def limit(*, stricter: bool) -> Effect:
