@@ -241,6 +241,19 @@ def test_a_network_that_is_down_is_not_told(see, shoot):
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_a_refusal_of_the_last_key_that_comes_late_asks_for_a_key_again(browse, over_mock):
+    page = opened(browse, f"{over_mock}/?session=late&prefer-usage=code%3D401&prefer-history=code%3D401,delay%3D1500")
+    give_key(page, "the-last-key")
+    expect(page.get_by_role("alert")).to_contain_text("Tracking id: trk_")
+    page.evaluate("history.replaceState(null, '', '/?session=late')")
+    with page.expect_response(lambda answer: answer.status == 401 and "history" in answer.url):
+        give_key(page, "another-key")
+        ready(page)
+    page.wait_for_timeout(200)  # time for the page to make something of it
+    expect(page.get_by_label("API key")).to_be_hidden()
+    expect(section(page, HISTORY)).to_contain_text("$69.4322125")
+
+
 def test_the_page_that_the_mock_has_seen_fails_over_the_server(browse, built, sqlite_server, tmp_path, shoot):
     caps = Caps(messages=1_000, budget_nano_usd=10_000_000_000, enforcement="lock")
     organization, sender = sqlite_server.organization(Anchor(15, "America/New_York"), caps)

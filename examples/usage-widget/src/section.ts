@@ -41,7 +41,7 @@ export class Section<T> {
     const mine = this.latest;
     this.element.ariaBusy = "true";
     if (!this.content.hasChildNodes()) this.content.append(skeleton());
-    const shown = await this.asked(attempt);
+    const shown = await this.asked(attempt, mine);
     if (mine !== this.latest) return;
     this.content.replaceChildren(...shown);
     this.element.ariaBusy = "false";
@@ -58,11 +58,13 @@ export class Section<T> {
     clearTimeout(this.timer);
   }
 
-  private async asked(attempt: number): Promise<Node[]> {
+  private async asked(attempt: number, mine: number): Promise<Node[]> {
     try {
       return this.asking.show(await this.asking.ask());
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
+      // Of the last key, perhaps: it must not take the one that was given since.
+      if (mine !== this.latest) return [];
       if (problem.status === 401) {
         this.asking.refused(problem);
         return [];
