@@ -14,7 +14,6 @@ import uvicorn
 from sendmeter.cli.options import InstantType
 from sendmeter.cli.serve import configured, host_option, listening
 from sendmeter.contract import find
-from sendmeter.mock.app import create_mock
 from sendmeter.mock.scenarios import DEFAULT, SCENARIOS
 from sendmeter.mock.worlds import Worlds
 from sendmeter.settings import Settings
@@ -73,6 +72,8 @@ POST /mock/reset lets a world begin again; GET /mock lists the scenarios. All of
 )
 def mock(host: str, port: int, scenario: str, now: datetime | None, path: Path | None) -> None:
     """Serve the mock until told to stop."""
+    from sendmeter.mock.app import create_mock  # noqa: PLC0415 - connexion, which no other command should wait for
+
     configure_logging(Settings.from_environment())
     # Two lines for each world that begins.
     logging.getLogger("peewee.migrations").setLevel(logging.WARNING)

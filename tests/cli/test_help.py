@@ -1,6 +1,8 @@
 """Help: whoever knows `sendmeter --help` finds every command and what each option does."""
 
 import re
+import subprocess
+import sys
 
 import click
 import pytest
@@ -59,3 +61,9 @@ def test_every_command_that_answers_can_answer_in_json():
     without = {path for path, command in ALL.items() if not any("--json" in each.opts for each in command.params)}
     groups = {path for path, command in ALL.items() if isinstance(command, click.Group)}
     assert without - groups == {("serve",), ("demo",), ("mock",)}
+
+
+def test_a_command_waits_for_what_only_another_needs():
+    code = "import sys, sendmeter.cli; print(*{'connexion', 'openapi_spec_validator', 'flask'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
