@@ -1,0 +1,40 @@
+"""Providers: what they send, how it is signed, and how a price is asked for. One module for each.
+
+Nothing here knows the store: a module is given what was received, or asks, and gives values of the domain.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Protocol
+
+from sendmeter.domain.receipts import Receipt
+from sendmeter.providers import ses, telnyx, twilio
+from sendmeter.providers.delivery import Delivery
+from sendmeter.providers.outgoing import Outgoing
+
+__all__ = ["KNOWN", "Provider"]
+
+
+class Provider(Protocol):
+    """What each module of a provider has. `account` has settings and secrets, by their names in the contract."""
+
+    def receive(
+        self, delivery: Delivery, account: Mapping[str, str], now: datetime, outgoing: Outgoing
+    ) -> Receipt | None:
+        """Verify what was delivered, over its raw bytes, and read it; None where it tells of no message of ours.
+
+        Raises Unauthorized where the signature is not the provider's or is too old, InvalidRequest where what is signed
+        is not what the provider sends, and MessageTrouble where it tells a cost that cannot be counted.
+        """
+        ...
+
+    def price(self, account: Mapping[str, str], channel: str, message_id: str, outgoing: Outgoing) -> int | None:
+        """Ask what a message costs, in nano-USD; None where the provider does not know yet.
+
+        Raises ProviderTrouble where it does not answer as it should, and MessageTrouble where it does not know that
+        message, or tells a cost that cannot be counted.
+        """
+        ...
+
+
+KNOWN: Final[Mapping[str, Provider]] = {"telnyx": telnyx, "twilio": twilio, "ses": ses}
