@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -21,6 +21,9 @@ with warnings.catch_warnings():
     from connexion.resolver import Resolver
 
 from sendmeter.contract import Contract, contract, handlers_package
+from sendmeter.providers.outgoing import Outgoing
+from sendmeter.services.polling import Poller
+from sendmeter.services.vault import vault_of
 from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, open_store, utc_now
 from sendmeter.store import Store
@@ -34,8 +37,29 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
     """Build the application of a server."""
     configure_logging(settings)
     the_contract = contract()
-    bridge = partial(ServerBridge, store=store or open_store(settings), settings=settings, clock=clock)
-    return assemble(the_contract, bridge, Documentation(the_contract), partial(handler_of, the_contract))
+    store = store or open_store(settings)
+    outgoing = outgoing_of(settings)
+    bridge = partial(ServerBridge, store=store, settings=settings, clock=clock, outgoing=outgoing)
+    pages, resolve = Documentation(the_contract), partial(handler_of, the_contract)
+    return assemble(the_contract, bridge, pages, resolve, beside=poller_of(settings, store, outgoing, clock))
+
+
+def outgoing_of(settings: Settings) -> Outgoing:
+    """Build the way out to providers."""
+    return Outgoing(test_url=settings.test_provider_url or None, timeout_seconds=settings.provider_timeout_seconds)
+
+
+def poller_of(settings: Settings, store: Store, outgoing: Outgoing, clock: Callable[[], datetime]) -> Poller:
+    """Build the worker that asks providers for prices."""
+    return Poller(
+        store,
+        vault_of(settings.secrets_key),
+        outgoing,
+        clock,
+        seconds=settings.provider_poll_seconds,
+        per_second=settings.provider_requests_per_second,
+        timeout_seconds=settings.provider_timeout_seconds,
+    )
 
 
 def assemble(
@@ -43,15 +67,19 @@ def assemble(
     make_bridge: Callable[..., Bridge],
     pages: Documentation,
     resolve: Callable[[str], Callable[..., Any]],
+    *,
+    beside: AbstractContextManager[object] | None = None,
 ) -> FlaskApp:
     """Put the layers together: Boundary, connexion's routing and context, the bridge, Flask, handlers.
 
-    `make_bridge` gets the WSGI application and the contract; `resolve` finds the function of an operationId.
+    `make_bridge` gets the WSGI application and the contract; `resolve` finds the function of an operationId; what goes
+    on `beside` requests is entered when the server starts, and left before it ends.
     """
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:  # noqa: ANN401 - connexion's
-        yield
+        with beside or nullcontext():
+            yield
         bridge.close()
 
     app = FlaskApp(

@@ -44,7 +44,7 @@ class Validator:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._compiled = jsonschema_rs.Draft202012Validator(
             schema,
-            formats={"date-time": _is_instant, "time-zone": is_time_zone},
+            formats={"date-time": _is_instant, "time-zone": is_time_zone, "binary": _is_anything},
             keywords={_WHOLE: _Whole},
             validate_formats=True,
             ignore_unknown_formats=False,
@@ -214,6 +214,11 @@ def _in_words(error: jsonschema_rs.ValidationError) -> str:
 
 def _with_article(name: str) -> str:
     return f"an {name}" if name[0] in "aio" else f"a {name}"
+
+
+def _is_anything(_text: str) -> bool:
+    """Accept what stands for bytes (OpenAPI's `binary`): they are no text, and are never looked at as one."""
+    return True
 
 
 def _is_instant(text: str) -> bool:

@@ -25,6 +25,24 @@ class Settings:
     provider_grace_seconds: int = field(default=3600, metadata={"bounds": (0, 2_592_000)})
     """How long a provider may fail before sums that lack its costs are answered with 502."""
 
+    public_url: str = "http://127.0.0.1:8080"
+    """Where providers reach this server, without a slash at its end. Twilio signs the URL that it was given."""
+
+    secrets_key: str = field(default="", repr=False)
+    """What secrets of providers are encrypted with: keys of Fernet, by commas; the first encrypts, each decrypts."""
+
+    provider_poll_seconds: float = field(default=10.0, metadata={"bounds": (0, 86_400)})
+    """How long to wait before looking again whether a price is to be asked for; 0 asks for none."""
+
+    provider_requests_per_second: float = field(default=5.0, metadata={"bounds": (0.01, 1000)})
+    """How many prices a provider is asked for in a second, at the most, for one organization."""
+
+    provider_timeout_seconds: float = field(default=10.0, metadata={"bounds": (0.1, 300)})
+    """How long to wait for a provider's whole answer."""
+
+    test_provider_url: str = ""
+    """For tests alone: a server on this machine that is asked instead of the providers."""
+
     log_level: str = field(default="info", metadata={"choices": ("debug", "info", "warning", "error")})
     """What is logged: debug, info, warning, error. Every line carries the tracking id of its request."""
 

@@ -9,8 +9,8 @@ from sendmeter.settings import Settings
 from sendmeter.store import Store
 from sendmeter.store.schema import state_of, upgrade
 
-SPARE_CONNECTIONS = 2
-"""For the event loop's thread and whatever is asked beside requests."""
+SPARE_CONNECTIONS = 3
+"""For the event loop's thread, the worker that asks for prices, and whatever is asked beside requests."""
 
 
 class UnknownSchema(Exception):  # noqa: N818 - what to do is said in its message
@@ -65,6 +65,7 @@ def configure_logging(settings: Settings) -> None:
             },
             "root": {"level": settings.log_level.upper(), "handlers": ["stderr"]},
             # What connexion warns of at each request (several media types for one body) is meant.
-            "loggers": {"connexion": {"level": "ERROR"}},
+            # What httpx tells of each request has the provider's ids of accounts and messages.
+            "loggers": {"connexion": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
         }
     )

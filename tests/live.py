@@ -20,12 +20,14 @@ from sendmeter.contract import contract
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.services import keys, organizations
+from sendmeter.services.vault import new_key
 from sendmeter.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 SENDMETER = Path(sys.executable).parent / "sendmeter"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 JSON = {"content-type": "application/json"}
+SECRETS_KEY = new_key()
 
 
 @dataclass
@@ -119,7 +121,7 @@ class LiveServer:
 @contextmanager
 def live_server(store, clock, **settings):
     """Serve a store from a thread until the block ends. The store stays open."""
-    configured = Settings(database_url=store.url, log_level="warning", **settings)
+    configured = Settings(database_url=store.url, log_level="warning", **{"secrets_key": SECRETS_KEY, **settings})
     app = create_app(configured, store=store, clock=clock)
     bridge = app._middleware_app.asgi_app
     try:

@@ -14,6 +14,7 @@ from sendmeter.cli.keys import keys
 from sendmeter.cli.limits import limits
 from sendmeter.cli.mock import mock
 from sendmeter.cli.organizations import organizations
+from sendmeter.cli.providers import providers
 from sendmeter.cli.serve import serve
 from sendmeter.cli.verify import verify
 from sendmeter.errors import Refusal, Unavailable
@@ -66,6 +67,7 @@ main.add_command(mock)
 main.add_command(organizations)
 main.add_command(limits)
 main.add_command(keys)
+main.add_command(providers)
 main.add_command(import_events)
 main.add_command(verify)
 main.add_command(audit)

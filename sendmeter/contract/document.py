@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sendmeter.contract.reading import parse, read_bytes
-from sendmeter.contract.walking import METHODS, paths, plain
+from sendmeter.contract.walking import METHODS, is_raw, paths, plain
 from sendmeter.schemas import Schemas, Validator
 
 _PACKAGE = Path(__file__).parent.parent
@@ -20,8 +20,9 @@ _PACKAGE = Path(__file__).parent.parent
 class Operation:
     """One operation of the contract, with its validators ready made.
 
-    `parameters` are those of the query; an answer without content has no validator. `scope` is what a key must have;
-    None where any key will do. `public` operations ask for no key at all.
+    `parameters` are those of the query; an answer without content has no validator, and neither has a body that is
+    handed on as the bytes that it is. `scope` is what a key must have; None where any key will do. `public` operations
+    ask for no key at all.
     """
 
     operation_id: str
@@ -31,7 +32,7 @@ class Operation:
     scope: str | None
     path_parameters: dict[str, Parameter]
     parameters: dict[str, Parameter]
-    bodies: dict[str, Validator]
+    bodies: dict[str, Validator | None]
     body_required: bool
     answers: dict[int, Validator | None]
 
@@ -177,13 +178,16 @@ class Contract:
             scope=item.get("x-required-scope"),
             path_parameters={each["name"]: self._parameter(each) for each in parameters if each["in"] == "path"},
             parameters={each["name"]: self._parameter(each) for each in parameters if each["in"] == "query"},
-            bodies={media_type: self.schemas.validator(body["schema"]) for media_type, body in bodies.items()},
+            bodies={media_type: self._body(body["schema"]) for media_type, body in bodies.items()},
             body_required=body.get("required", False),
             answers={
                 status: self.schemas.validator(content["schema"]) if content else None
                 for status, content in answers.items()
             },
         )
+
+    def _body(self, schema: dict[str, Any]) -> Validator | None:
+        return None if is_raw(self.document, schema) else self.schemas.validator(schema)
 
     def _parameter(self, item: dict[str, Any]) -> Parameter:
         schema = self.resolve(item["schema"])

@@ -3,7 +3,7 @@
 Where something stands is told in words that are found again: `GET /organization/usage 200`, or a JSON pointer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sendmeter.contract.reading import Document
@@ -99,6 +99,17 @@ def contents(document: Document) -> Iterator[tuple[str, Part]]:
             yield f"{where} {status} {media_type}", body
 
 
+def is_raw(document: Document, schema: Part) -> bool:
+    """Tell whether a body is handed on as the bytes that it is: what is signed is signed byte for byte."""
+    return resolve(document, schema).get("format") == "binary"
+
+
+def takes_raw(document: Document, operation: Part) -> bool:
+    """Tell whether an operation takes a body as bytes, in any of its media types."""
+    body = resolve(document, operation.get("requestBody", {}))
+    return any(is_raw(document, each.get("schema", {})) for each in contents_of(body))
+
+
 def schemas(document: Document) -> Iterator[tuple[str, Part]]:
     """Give each schema, those within others too."""
     for name, schema in components(document, "schemas").items():
@@ -107,6 +118,24 @@ def schemas(document: Document) -> Iterator[tuple[str, Part]]:
         for where, holder in places(document):
             if "schema" in holder:
                 yield from _within(where, holder["schema"])
+
+
+def shown(document: Document) -> Iterator[Part]:
+    """Give each schema of answers, with all that it leads to."""
+    ahead = [body["schema"] for _, _, answer in answers(document) for body in contents_of(answer) if "schema" in body]
+    followed: set[str] = set()
+    while ahead:
+        for _, _, part in parts(ahead.pop(), kind="schemas"):
+            yield part
+            if "$ref" in part and part["$ref"] not in followed:
+                followed.add(part["$ref"])
+                ahead.append(resolve(document, part))
+
+
+def contents_of(holder: Part) -> Iterable[Part]:
+    """Give each body of an answer, or of a request."""
+    bodies: dict[str, Part] = holder.get("content", {})
+    return bodies.values()
 
 
 def _within(where: str, schema: Part) -> Iterator[tuple[str, Part]]:

@@ -89,13 +89,18 @@ def read_endpoint_id(endpoint_id: str) -> int | None:
     return number if number < 2**63 else None
 
 
+def endpoint_url(public_url: str, connection: Connection) -> str:
+    """Write the URL to give to the provider, which it reports to."""
+    return f"{public_url.rstrip('/')}/organization/providers/{connection.provider}/events/{connection.endpoint_id}"
+
+
 def pause_after(failures: int, retry_after: timedelta | None, jitter: float) -> timedelta:
     """Tell how long a provider is left alone after so many failures in a row.
 
     Twice as long each time, up to a quarter of an hour, shortened at random to no less than half (`jitter` is in
     [0, 1)), so that not all ask again at once. What the provider asks for (Retry-After, at most an hour) is kept to.
     """
-    pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 20), _LONGEST_PAUSE) * (1 - jitter / 2)
+    pause = min(_FIRST_PAUSE * (1 << min(failures - 1, 20)), _LONGEST_PAUSE) * (1 - jitter / 2)
     return max(pause, min(retry_after or pause, _LONGEST_ASKED_FOR))
 
 

@@ -11,6 +11,7 @@ from sendmeter.domain.keys import Key
 from sendmeter.mock.answers import on_demand
 from sendmeter.mock.preferences import Preferences
 from sendmeter.mock.worlds import World, Worlds
+from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import keys
 from sendmeter.store import Store
 from sendmeter.web import security, tracking
@@ -18,13 +19,16 @@ from sendmeter.web.bridge import Bridge, Message, Scope
 
 SESSION, SCENARIO, PREFER = b"x-mock-session", b"x-mock-scenario", b"prefer"
 _STEP_SECONDS = 0.2
+# A mock asks no provider: the port that discards what comes is nobody's.
+_NOBODY = "http://127.0.0.1:9"
 
 
 class MockBridge(Bridge):
     """Answers from the world of the request's session."""
 
     def __init__(self, wsgi_app: Callable[..., Any], *, contract: Contract, worlds: Worlds) -> None:
-        super().__init__(wsgi_app, contract=contract, settings=worlds.settings, clock=worlds.clock)
+        outgoing = Outgoing(test_url=_NOBODY, timeout_seconds=worlds.settings.provider_timeout_seconds)
+        super().__init__(wsgi_app, contract=contract, settings=worlds.settings, clock=worlds.clock, outgoing=outgoing)
         # Of the worlds, not of a bridge: a store keeps a connection for each thread that has used it.
         self.readers = self.writers = worlds.threads
         self.worlds = worlds

@@ -3,6 +3,7 @@
 For the same scenario the counts and costs are the same whenever it is begun; only the times differ.
 """
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,9 +15,12 @@ from sendmeter.domain.events import DEFAULT_SOURCE, UsageEvent
 from sendmeter.domain.holds import Asked
 from sendmeter.domain.keys import SCOPES, Key
 from sendmeter.domain.money import nano_usd
+from sendmeter.domain.providers import Trouble
 from sendmeter.errors import Fault, InvalidRequest
 from sendmeter.mock.traffic import traffic
 from sendmeter.services import corrections, events, holds, keys, organizations
+from sendmeter.services import providers as setup
+from sendmeter.services.vault import new_key, vault_of
 from sendmeter.store import Store, providers
 
 MADE_BY = "mock"
@@ -181,8 +185,16 @@ def _fill(scenario: Scenario, store: Store, number: int, cycles: list[Cycle], no
     events.record(store, number, batch, now)
     corrections.settle(store, number, settled.key, nano_usd("0.099425"), "Told by the provider.", now, by=MADE_BY)
     corrections.void(store, number, voided.key, "Sent to a test list.", now, by=MADE_BY)
-    if (failing := scenario.failing) is not None:
-        store.write(lambda: providers.failed(store, number, failing, "10009", now - _OUTAGE))
+    if scenario.failing is not None:
+        _let_fail(scenario.failing, store, number, now - _OUTAGE)
+
+
+def _let_fail(provider: str, store: Store, number: int, since: datetime) -> None:
+    """Set a provider up, and let it refuse its key since then."""
+    given = {"publicKey": base64.b64encode(bytes(32)).decode(), "apiKey": "mock"}
+    setup.add(store, vault_of(new_key()), number, provider, given, since, by=MADE_BY)
+    trouble = Trouble("10009", "Telnyx refuses the API key (401).", since)
+    store.write(lambda: providers.failed(store, number, provider, trouble, since))
 
 
 def _campaigns(age: int, at: datetime) -> list[UsageEvent]:

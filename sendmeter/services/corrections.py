@@ -1,7 +1,6 @@
 """Corrections: taking an event back, and telling its cost later or anew. The ledger only grows."""
 
 import secrets
-from dataclasses import replace
 from datetime import datetime
 
 from sendmeter.domain.channels import COSTED_CHANNELS
@@ -12,7 +11,8 @@ from sendmeter.domain.ledger import SETTLE, VOID, Correction, Entry, settlement_
 from sendmeter.errors import Conflict, Fault
 from sendmeter.services.cycles import written_at
 from sendmeter.services.events import entry_of
-from sendmeter.store import Store, corrections, events, organizations, usage
+from sendmeter.services.ledger import correct
+from sendmeter.store import Store, organizations
 
 MOST_CORRECTIONS = 20
 """Of one event; the void is not counted."""
@@ -33,7 +33,7 @@ def void(store: Store, organization_number: int, key: EventKey, reason: str, now
         _check_not_voided(entry)
         number, amounts = len(entry.corrections) + 1, void_of(entry, place)
         correction = Correction(number, correction_id, VOID, amounts, reason, place, now, by)
-        return _add(store, organization_number, entry, correction)
+        return correct(store, organization_number, entry, correction)
 
     return store.write(work)
 
@@ -70,7 +70,7 @@ def settle(
         if number > MOST_CORRECTIONS:
             raise Conflict(f"The event has {MOST_CORRECTIONS:,} corrections, as many as there may be.", fix="Void it.")
         correction = Correction(number, correction_id, SETTLE, amounts, reason, place, now, by)
-        return _add(store, organization_number, entry, correction)
+        return correct(store, organization_number, entry, correction)
 
     return store.write(work)
 
@@ -95,12 +95,3 @@ def _check_not_voided(entry: Entry) -> None:
             f"Event {entry.event.event_id} of source {entry.event.source} was voided at {voided_at}.",
             fix="If this is a retry, nothing more is to be done. What was sent after all is a new event with a new id.",
         )
-
-
-def _add(store: Store, organization_number: int, entry: Entry, correction: Correction) -> Entry:
-    """Add an entry to the ledger, and to the counters of its place."""
-    corrections.insert(store, organization_number, entry.event.key, correction)
-    usage.add(store, organization_number, [(correction.place, correction.amounts)])
-    if entry.pending:
-        events.delete_pending(store, organization_number, entry.event.key)
-    return replace(entry, corrections=(*entry.corrections, correction))

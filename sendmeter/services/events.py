@@ -12,7 +12,7 @@ from sendmeter.domain.instants import instant_text
 from sendmeter.domain.ledger import Entry
 from sendmeter.domain.organizations import Organization
 from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound
-from sendmeter.services import audit
+from sendmeter.services import audit, messages
 from sendmeter.services.cycles import cycle_at, written_at
 from sendmeter.services.paging import start_of
 from sendmeter.store import Store, corrections, events, organizations, usage
@@ -76,14 +76,17 @@ def add(
     backfill = backfilled_by is not None
     first = {event.key: event for _, event in reversed(batch)}
     refused = _refused(organization, first.values(), now, backfill=backfill)
-    possible = [first[key] for key in first.keys() - refused.keys()]
+    # In the batch's order: of several events of one provider's message the first has its cost.
+    possible = [first[key] for key in dict.fromkeys(event.key for _, event in batch) if key not in refused]
     bookings = _book(store, organization, possible, now, backfill=backfill)
     added = events.insert(store, organization.number, bookings, now)
     _check(store, organization.number, batch, first, added, refused)
     new = [booking for booking in bookings if booking.event.key in added]
     events.insert_pending(store, organization.number, new)
+    known = messages.register(store, organization.number, new, now)
     if new:
         usage.add(store, organization.number, [(booking.place, booking.event.counter) for booking in new])
+    messages.settle(store, organization.number, known, now)
     if new and backfilled_by is not None:
         audit.add(store, organization.number, "events.backfilled", _told(new), by=backfilled_by, now=now)
     return Recorded(_outcomes(batch, {booking.event.key: booking for booking in bookings}, added))

@@ -19,7 +19,8 @@ from sendmeter.store.tables import (
     Holds,
     Organizations,
     PendingCosts,
-    ProviderFailures,
+    ProviderConnections,
+    ProviderMessages,
 )
 
 Row = tuple[str | int | bool | None, ...]
@@ -36,7 +37,8 @@ _MODELS: tuple[type[Model], ...] = (
     PendingCosts,
     Holds,
     AuditLog,
-    ProviderFailures,
+    ProviderConnections,
+    ProviderMessages,
 )
 _BY_NAME: dict[str, Any] = {model._meta.table_name: model for model in _MODELS}
 TABLES = tuple(_BY_NAME)

@@ -1,20 +1,80 @@
-"""Providers in the store: which are failing, and whether they owe costs of a cycle."""
+"""Connections to providers in the store: how they are set up, how they fare, and who asks them for prices."""
 
+import json
 from datetime import datetime
+from typing import Any
 
 from sendmeter.domain.cycles import Cycle
 from sendmeter.domain.instants import instant_of, microseconds
+from sendmeter.domain.providers import Connection, Health, Trouble
 from sendmeter.store.database import Store
-from sendmeter.store.tables import ProviderFailures
 
+_COLUMNS = (
+    "organization_id, provider, endpoint_id, records, settings, sealed_secrets, polls, created_at, poll_at,"
+    " failing_since, failures, trouble_code, trouble_message, trouble_at, last_answer_at, last_receipt_at"
+)
 _OWING = """
-SELECT provider, failing_since, provider_code FROM provider_failures AS failures
+SELECT provider, failing_since, trouble_code FROM provider_connections AS failing
 WHERE organization_id = ? AND failing_since <= ? AND EXISTS (
     SELECT 1 FROM pending_costs
-    WHERE organization_id = ? AND cycle_starts_at BETWEEN ? AND ? AND provider = failures.provider
+    WHERE organization_id = ? AND cycle_starts_at BETWEEN ? AND ? AND provider = failing.provider
 )
 ORDER BY failing_since LIMIT 1
 """
+_OF = f"SELECT {_COLUMNS} FROM provider_connections WHERE organization_id = ?"
+_ONE = f"{_OF} AND provider = ?"
+_PENDING = """
+SELECT pending.provider, COUNT(*), MIN(occurred_at) FROM pending_costs AS pending
+JOIN events ON events.organization_id = pending.organization_id
+AND events.source = pending.source AND events.event_id = pending.event_id
+WHERE pending.organization_id = ? AND pending.provider IS NOT NULL GROUP BY pending.provider
+"""
+_INSERT = f"""
+INSERT INTO provider_connections ({_COLUMNS})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, NULL, NULL, NULL, NULL, NULL)
+"""
+_UPDATE = """
+UPDATE provider_connections SET records = ?, settings = ?, sealed_secrets = ?, polls = ?, poll_at = ?
+WHERE organization_id = ? AND provider = ?
+"""
+_DELETE = "DELETE FROM provider_connections WHERE organization_id = ? AND provider = ?"
+_RESEAL = """
+UPDATE provider_connections SET sealed_secrets = ?
+WHERE organization_id = ? AND provider = ? AND sealed_secrets = ?
+"""
+_RECEIVED = """
+UPDATE provider_connections SET last_receipt_at = ?
+WHERE organization_id = ? AND provider = ? AND (last_receipt_at IS NULL OR last_receipt_at < ?)
+"""
+# Of all organizations, for the workers: each is then taken by a statement of its own organization alone.
+_DUE = f"""
+SELECT {_COLUMNS} FROM provider_connections
+WHERE polls AND poll_at <= ? AND (leased_until IS NULL OR leased_until <= ?) ORDER BY poll_at LIMIT ?
+"""
+_LEASE = """
+UPDATE provider_connections SET leased_by = ?, leased_until = ?
+WHERE organization_id = ? AND provider = ? AND polls AND poll_at <= ?
+AND (leased_until IS NULL OR leased_until <= ? OR leased_by = ?)
+"""
+_RELEASE = """
+UPDATE provider_connections SET leased_by = NULL, leased_until = NULL, poll_at = ?
+WHERE organization_id = ? AND provider = ? AND leased_by = ?
+"""
+_ANSWERED = """
+UPDATE provider_connections SET last_answer_at = ?, failing_since = NULL, failures = 0
+WHERE organization_id = ? AND provider = ?
+"""
+_FAILED = """
+UPDATE provider_connections SET failing_since = COALESCE(failing_since, ?), failures = failures + 1, poll_at = ?,
+trouble_code = ?, trouble_message = ?, trouble_at = ?
+WHERE organization_id = ? AND provider = ?
+"""
+_TROUBLED = """
+UPDATE provider_connections SET trouble_code = ?, trouble_message = ?, trouble_at = ?
+WHERE organization_id = ? AND provider = ? AND failing_since IS NULL
+"""
+SELDOM_MICROSECONDS = 60_000_000
+"""How exactly it is kept when the last receipt came: not each is worth a write."""
 
 
 def owing(
@@ -30,15 +90,131 @@ def owing(
     return None if row is None else (row[0], instant_of(row[1]), row[2])
 
 
-def failed(store: Store, organization_number: int, provider: str, provider_code: str, now: datetime) -> None:
-    """Note that a provider failed: since when stays, its code is the latest."""
-    query = ProviderFailures.insert(
-        organization_id=organization_number,
-        provider=provider,
-        failing_since=microseconds(now),
-        provider_code=provider_code,
-    ).on_conflict(
-        conflict_target=[ProviderFailures.organization_id, ProviderFailures.provider],
-        preserve=[ProviderFailures.provider_code],
+def of(store: Store, organization_number: int) -> list[Connection]:
+    """List an organization's connections, by the provider's name."""
+    rows = store.execute(f"{_OF} ORDER BY provider", (organization_number,)).fetchall()
+    return [_from_row(row) for row in rows]
+
+
+def by_provider(store: Store, organization_number: int, provider: str) -> Connection | None:
+    """Find an organization's connection to a provider."""
+    row = store.execute(_ONE, (organization_number, provider)).fetchone()
+    return None if row is None else _from_row(row)
+
+
+def pending(store: Store, organization_number: int) -> dict[str, tuple[int, datetime]]:
+    """Tell of each provider how many costs are pending, and when the oldest of those events was sent."""
+    rows = store.execute(_PENDING, (organization_number,)).fetchall()
+    return {provider: (count, instant_of(oldest)) for provider, count, oldest in rows}
+
+
+def insert(store: Store, connection: Connection) -> None:
+    """Store a new connection."""
+    parameters = (
+        connection.organization_number,
+        connection.provider,
+        connection.endpoint_id,
+        connection.records,
+        json.dumps(dict(connection.settings)),
+        connection.sealed_secrets,
+        connection.polls,
+        microseconds(connection.created_at),
+        microseconds(connection.health.poll_at),
     )
-    query.execute(store.database)
+    store.execute(_INSERT, parameters)
+
+
+def update(store: Store, connection: Connection) -> None:
+    """Store how a connection is set up now, and when it may be asked next."""
+    parameters = (
+        connection.records,
+        json.dumps(dict(connection.settings)),
+        connection.sealed_secrets,
+        connection.polls,
+        microseconds(connection.health.poll_at),
+        connection.organization_number,
+        connection.provider,
+    )
+    store.execute(_UPDATE, parameters)
+
+
+def delete(store: Store, organization_number: int, provider: str) -> None:
+    """Forget a connection."""
+    store.execute(_DELETE, (organization_number, provider))
+
+
+def reseal(store: Store, connection: Connection, sealed_secrets: str) -> bool:
+    """Store a connection's secrets as they are encrypted now; False where they were changed meanwhile."""
+    key = (connection.organization_number, connection.provider)
+    return bool(store.execute(_RESEAL, (sealed_secrets, *key, connection.sealed_secrets)).rowcount)
+
+
+def received(store: Store, organization_number: int, provider: str, now: datetime) -> None:
+    """Note, to the minute, that a receipt came."""
+    at = microseconds(now)
+    store.execute(_RECEIVED, (at, organization_number, provider, at - SELDOM_MICROSECONDS))
+
+
+def due(store: Store, now: datetime, limit: int) -> list[Connection]:
+    """List connections, of all organizations, that may be asked for prices and that nobody asks at the moment."""
+    at = microseconds(now)
+    return [_from_row(row) for row in store.execute(_DUE, (at, at, limit)).fetchall()]
+
+
+def lease(store: Store, connection: Connection, worker: str, now: datetime, until: datetime) -> bool:
+    """Take a connection for a worker, or keep it longer; False where another has it, or it is not due (any more)."""
+    key = (connection.organization_number, connection.provider)
+    at = microseconds(now)
+    return bool(store.execute(_LEASE, (worker, microseconds(until), *key, at, at, worker)).rowcount)
+
+
+def release(store: Store, connection: Connection, worker: str, poll_at: datetime) -> None:
+    """Give a leased connection back, to be asked next at an instant."""
+    key = (connection.organization_number, connection.provider)
+    store.execute(_RELEASE, (microseconds(poll_at), *key, worker))
+
+
+def answered(store: Store, organization_number: int, provider: str, now: datetime) -> None:
+    """Note that a provider answered: it does not fail (any more)."""
+    store.execute(_ANSWERED, (microseconds(now), organization_number, provider))
+
+
+def failed(store: Store, organization_number: int, provider: str, trouble: Trouble, poll_at: datetime) -> None:
+    """Note that a provider failed, and when it may be asked next: since when it fails stays, its code is the latest."""
+    at = microseconds(trouble.at)
+    parameters = (at, microseconds(poll_at), trouble.code, trouble.message, at, organization_number, provider)
+    store.execute(_FAILED, parameters)
+
+
+def troubled(store: Store, organization_number: int, provider: str, trouble: Trouble) -> None:
+    """Note what is wrong with one message of a provider that does not fail."""
+    parameters = (trouble.code, trouble.message, microseconds(trouble.at), organization_number, provider)
+    store.execute(_TROUBLED, parameters)
+
+
+def _from_row(row: tuple[Any, ...]) -> Connection:
+    (number, provider, endpoint_id, records, settings, sealed, polls, created_at, poll_at, failing_since, failures,
+     code, message, trouble_at, answer_at, receipt_at) = row  # fmt: skip
+    health = Health(
+        poll_at=instant_of(poll_at),
+        failing_since=_instant(failing_since),
+        failures=failures,
+        last_trouble=None if trouble_at is None else Trouble(code, message, instant_of(trouble_at)),
+        last_answer_at=_instant(answer_at),
+        last_receipt_at=_instant(receipt_at),
+    )
+    return Connection(
+        organization_number=number,
+        provider=provider,
+        endpoint_id=endpoint_id,
+        records=bool(records),
+        settings=json.loads(settings),
+        sealed_secrets=sealed,
+        polls=bool(polls),
+        created_at=instant_of(created_at),
+        health=health,
+    )
+
+
+def _instant(stored: int | None) -> datetime | None:
+    return None if stored is None else instant_of(stored)

@@ -195,13 +195,48 @@ class AuditLog(_Table):
         primary_key = CompositeKey("organization_id", "entry_id")
 
 
-class ProviderFailures(_Table):
-    """Providers that have been failing since an instant, with the provider's own code; a row goes on success."""
+class ProviderConnections(_Table):
+    """Organizations' connections to providers: where those report, since when they fail, who asks them for prices."""
 
     organization_id = BigIntegerField()
     provider = TextField()
-    failing_since = BigIntegerField()
-    provider_code = TextField()
+    endpoint_id = TextField()
+    records = BooleanField()
+    settings = TextField()
+    sealed_secrets = TextField(null=True)
+    polls = BooleanField()
+    created_at = BigIntegerField()
+    poll_at = BigIntegerField()
+    failing_since = BigIntegerField(null=True)
+    failures = BigIntegerField()
+    trouble_code = TextField(null=True)
+    trouble_message = TextField(null=True)
+    trouble_at = BigIntegerField(null=True)
+    last_answer_at = BigIntegerField(null=True)
+    last_receipt_at = BigIntegerField(null=True)
+    leased_by = TextField(null=True)
+    leased_until = BigIntegerField(null=True)
 
     class Meta:
         primary_key = CompositeKey("organization_id", "provider")
+
+
+class ProviderMessages(_Table):
+    """What is known of a provider's message: the event that it is of, what it costs, when to ask for that.
+
+    Whichever comes first, event or receipt, makes the row; the other finds it.
+    """
+
+    organization_id = BigIntegerField()
+    provider = TextField()
+    message_id = TextField()
+    channel = TextField()
+    source = TextField(null=True)
+    event_id = TextField(null=True)
+    cost_nano_usd = BigIntegerField(null=True)
+    told_at = BigIntegerField(null=True)
+    ask_at = BigIntegerField(null=True)
+    asked = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("organization_id", "provider", "message_id")

@@ -1,4 +1,4 @@
-"""Request bodies: from bytes to JSON values, exactly, or a refusal that says why."""
+"""Request bodies: from bytes to JSON values, exactly, or a refusal that says why. What is signed stays bytes."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -14,17 +14,36 @@ def media_type_of(content_type: str, taken: list[str]) -> str:
 
     Raises UnsupportedMediaType.
     """
-    media_type, _, parameters = content_type.partition(";")
-    media_type = media_type.strip().lower()
-    expected = f"Send Content-Type: {' or '.join(taken)}."
+    media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in taken:
         said = f"does not take {media_type[:100]!r}" if media_type else "wants a Content-Type"
-        raise UnsupportedMediaType(f"The operation {said}.", fix=expected)
-    for parameter in parameters.split(";"):
+        raise UnsupportedMediaType(f"The operation {said}.", fix=_expected(taken))
+    return media_type
+
+
+def check_charset(content_type: str, taken: list[str]) -> None:
+    """Refuse JSON in another character set than UTF-8.
+
+    Raises UnsupportedMediaType.
+    """
+    for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.strip().partition("=")
         if name.lower() == "charset" and value.strip('"').lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise UnsupportedMediaType("The operation takes JSON in UTF-8 only.", fix=expected)
-    return media_type
+            raise UnsupportedMediaType("The operation takes JSON in UTF-8 only.", fix=_expected(taken))
+
+
+def _expected(taken: list[str]) -> str:
+    return f"Send Content-Type: {' or '.join(taken)}."
+
+
+def read_bytes(body: bytes) -> bytes:
+    """Give a body as it is.
+
+    Raises InvalidRequest where there is none.
+    """
+    if not body:
+        _refuse("is empty")
+    return body
 
 
 def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -20,6 +20,7 @@ from connexion.decorators.parameter import pythonic
 from sendmeter.contract import Contract, Operation
 from sendmeter.domain.keys import Key
 from sendmeter.errors import TooManyRequests
+from sendmeter.providers.outgoing import Outgoing
 from sendmeter.settings import Settings
 from sendmeter.store import Store
 from sendmeter.web import security, validation
@@ -41,11 +42,13 @@ class Bridge(ABC):
         contract: Contract,
         settings: Settings,
         clock: Callable[[], datetime],
+        outgoing: Outgoing,
     ) -> None:
         self.wsgi_app = wsgi_app
         self.contract = contract
         self.settings = settings
         self.clock = clock
+        self.outgoing = outgoing
         # Writers wait for each other. Readers have threads of their own, so that they never wait for writers.
         self.readers = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="reader")
         self.writers = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="writer")
@@ -107,14 +110,16 @@ class Bridge(ABC):
         scope["extensions"]["connexion_context"].update(
             store=self.store_of(scope),
             settings=self.settings,
+            outgoing=self.outgoing,
             now=now,
             caller=caller,
+            headers=headers,
             media_type=media_type,
             payload=payload,
             # Connexion reads them again; what is given here, which was validated, wins.
             **{_argument(name): value for name, value in given.items()},
         )
-        return self.handled(operation, scope, _environ(scope, headers, body))
+        return self.handled(operation, scope, _environ(scope, headers))
 
     def handled(self, _operation: Operation, _scope: Scope, environ: dict[str, Any]) -> tuple[Message, bytes]:
         """Let the operation's handler answer a request that is as the contract has it."""
@@ -142,9 +147,10 @@ class ServerBridge(Bridge):
         contract: Contract,
         settings: Settings,
         clock: Callable[[], datetime],
+        outgoing: Outgoing,
         store: Store,
     ) -> None:
-        super().__init__(wsgi_app, contract=contract, settings=settings, clock=clock)
+        super().__init__(wsgi_app, contract=contract, settings=settings, clock=clock, outgoing=outgoing)
         self.store = store
 
     def close(self) -> None:
@@ -177,8 +183,8 @@ def operation_of(contract: Contract, scope: Scope) -> Operation | None:
     return contract.operations.get(routing.get("operation_id"))
 
 
-def _environ(scope: Scope, headers: dict[bytes, list[bytes]], body: bytes) -> dict[str, Any]:
-    """Write an ASGI request as WSGI's (PEP 3333)."""
+def _environ(scope: Scope, headers: dict[bytes, list[bytes]]) -> dict[str, Any]:
+    """Write an ASGI request as WSGI's (PEP 3333), without its body, which was read: Flask would parse a form anew."""
     host, port = scope.get("server") or ("127.0.0.1", 0)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
@@ -188,10 +194,10 @@ def _environ(scope: Scope, headers: dict[bytes, list[bytes]], body: bytes) -> di
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_LENGTH": "0",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
-        "wsgi.input": io.BytesIO(body),
+        "wsgi.input": io.BytesIO(),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,

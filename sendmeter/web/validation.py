@@ -11,7 +11,7 @@ import orjson
 
 from sendmeter.contract import Operation
 from sendmeter.errors import Fault, InvalidRequest, NotFound, UnsupportedMediaType
-from sendmeter.web.body import media_type_of, read_json
+from sendmeter.web.body import check_charset, media_type_of, read_bytes, read_json
 from sendmeter.web.envelope import Answer
 
 QUERY_FIELDS_LIMIT = 100
@@ -59,7 +59,7 @@ def query_of(operation: Operation, query_string: bytes) -> dict[str, Any]:
 def body_of(operation: Operation, headers: dict[bytes, list[bytes]], body: bytes) -> tuple[str | None, Any]:
     """Read and validate the body: its media type and its value; None where the operation takes no body.
 
-    A body that is left out where it may be is an empty object.
+    A body that is left out where it may be is an empty object. One that the contract has as bytes is not looked into.
 
     Raises UnsupportedMediaType and InvalidRequest.
     """
@@ -69,16 +69,25 @@ def body_of(operation: Operation, headers: dict[bytes, list[bytes]], body: bytes
         return None, None
     if not body and not operation.body_required:
         return None, {}
+    content_type, taken = _content_type(headers), list(operation.bodies)
+    media_type = media_type_of(content_type, taken)
+    validator = operation.bodies[media_type]
+    if validator is None:
+        return media_type, read_bytes(body)
+    check_charset(content_type, taken)
+    value = read_json(body)
+    if faults := validator.faults(value):
+        raise InvalidRequest.of(faults)
+    return media_type, value
+
+
+def _content_type(headers: dict[bytes, list[bytes]]) -> str:
     content_types = headers.get(b"content-type", [b""])
     if len(content_types) > 1:
         raise InvalidRequest.of([Fault("header:Content-Type", "is given more than once")])
     if b"content-encoding" in headers and headers[b"content-encoding"] != [b"identity"]:
         raise UnsupportedMediaType("The operation takes no compressed bodies.", fix="Send the body uncompressed.")
-    media_type = media_type_of(content_types[0].decode("latin-1"), list(operation.bodies))
-    value = read_json(body)
-    if faults := operation.bodies[media_type].faults(value):
-        raise InvalidRequest.of(faults)
-    return media_type, value
+    return content_types[0].decode("latin-1")
 
 
 def answering(operation: Operation, handler: Callable[..., Any]) -> Callable[..., flask.Response]:

@@ -54,4 +54,4 @@ def any_shop(request):
 def run_here(tmp_path, monkeypatch):
     """Run a command in this process, in an empty folder: a second faster, where its options are all that matters."""
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(main, arguments)
+    return lambda *arguments, stdin=None: CliRunner().invoke(main, arguments, input=stdin)

@@ -13,8 +13,9 @@ from sendmeter.domain.events import UsageEvent
 from sendmeter.domain.holds import Asked
 from sendmeter.services import corrections, events, holds, keys, organizations
 from sendmeter.services.organizations import Change
-from sendmeter.store import Store, providers
+from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
+from tests.services.calls import fail
 
 HISTORY = "schema_migration"
 
@@ -37,7 +38,7 @@ def fill(url):
         organizations.change(store, organization_id, Change(time_zone="Europe/Berlin"), now, by="test")
         short = keys.create(store, number, "short", ["events:read"], now, by="test", expires_at=now + timedelta(days=1))
         keys.revoke(store, short.key.key_id, now, by="test")
-        store.write(lambda: providers.failed(store, number, "telnyx", '10009 \\ "quota"', now))
+        fail(store, number, "telnyx", '10009 \\ "quota"', now)
         organizations.create(store, "Empty", Anchor(1, "UTC"), Caps(), now, by="test")
         return founded.token
 

@@ -6,19 +6,22 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sendmeter import store as stores
 from sendmeter.contract import contract
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.keys import SCOPES
+from sendmeter.services import providers
+from sendmeter.services.vault import vault_of
 from sendmeter.store import Store
-from tests.live import JSON, live_server
+from tests.contract.signing import SETUP, report, signed
+from tests.live import JSON, NOON, live_server
+from tests.services.calls import fail
 
 EMAIL = {"id": "1", "channel": "EMAIL"}
 SMS = {"id": "known", "channel": "SMS", "provider": "twilio"}
 HOLD = {"id": "held", "channel": "SMS", "quantity": 2, "estimatedCost": "0.02"}
 ROOT_PATH = "/organization/usage"
-TABLES = ("organizations", "events", "cycle_counters", "holds", "audit_log")
-# What a body has that is valid; a request without a body has None.
+TABLES = ("organizations", "events", "cycle_counters", "holds", "provider_connections", "audit_log")
+# What a body has that is valid; a request without a body has None, and one that is signed has bytes.
 REQUESTS = {
     "usage.get": (ROOT_PATH, None),
     "usage.history": (f"{ROOT_PATH}/history?startDate=2026-11-01&endDate=2026-11-30", None),
@@ -36,6 +39,10 @@ REQUESTS = {
     "keys.search": ("/organization/keys", None),
     "keys.create": ("/organization/keys", {"name": "made", "scopes": ["events:read"]}),
     "keys.revoke": ("/organization/keys/{keyId}", None),
+    "providers.search": ("/organization/providers", None),
+    "providers.add": ("/organization/providers", SETUP),
+    "providers.remove": ("/organization/providers/{provider}", None),
+    "providers.receive": ("/organization/providers/{provider}/events/{endpointId}", report("reported", NOON)),
     "organizations.search": ("/organizations", None),
     "organizations.create": ("/organizations", {"name": "Made"}),
     "organizations.get": ("/organizations/{organizationId}", None),
@@ -44,6 +51,12 @@ REQUESTS = {
     "health.ready": ("/health/ready", None),
 }
 UNKNOWN = {"known": "unknown", "held": "unheld"}
+NOWHERE = {
+    "keyId": f"key_{'0' * 26}",
+    "organizationId": f"org_{'0' * 26}",
+    "provider": "ses",
+    "endpointId": f"ep_{'0' * 39}",
+}
 
 CODES = {
     400: "invalid_request",
@@ -61,9 +74,16 @@ CODES = {
 }
 
 
+def as_sent(body, now):
+    """Give what an HTTP client is told of a body; a report is signed now."""
+    if isinstance(body, bytes):
+        return {"content": body, "headers": signed(body, now)}
+    return {} if body is None else {"json": body}
+
+
 @dataclass
 class World:
-    """An organization with an event, a hold and a key that may do everything."""
+    """An organization with an event, a hold, a provider and a key that may do everything."""
 
     server: object
     organization: object
@@ -77,15 +97,24 @@ class World:
         client = server.client(made.token)
         assert client.record(SMS).status_code == 200
         assert client.request("POST", f"{ROOT_PATH}/holds", json=HOLD).status_code in (201, 402)
-        other = server.key(organization).key.key_id
-        return cls(server, organization, client, {"keyId": other, "organizationId": organization.organization_id})
+        vault, other = vault_of(server.settings.secrets_key), server.key(organization).key.key_id
+        telnyx, _ = providers.add(
+            server.store, vault, organization.number, SETUP["provider"], SETUP, server.clock(), by="test"
+        )
+        names = {
+            "keyId": other,
+            "organizationId": organization.organization_id,
+            "provider": telnyx.connection.provider,
+            "endpointId": telnyx.connection.endpoint_id,
+        }
+        return cls(server, organization, client, names)
 
     def ask(self, operation_id, *, client=None, names=None, query="", **options):
         """Send the valid request of an operation, with what is given otherwise."""
         path, body = REQUESTS[operation_id]
         path = path.format(**(names or self.names)) + query
-        if body is not None:
-            options = {"json": body, **options} if "content" not in options else options
+        if "content" not in options:
+            options = {**as_sent(body, self.server.clock()), **options}
         return (client or self.client).request(contract().operations[operation_id].method, path, **options)
 
 
@@ -116,8 +145,8 @@ def name_what_is_not_there(operation_id):
         path, body = REQUESTS[operation_id]
         for known, unknown in UNKNOWN.items():
             path = path.replace(known, unknown)
-        path = path.format(keyId=f"key_{'0' * 26}", organizationId=f"org_{'0' * 26}")
-        return world.client.request(contract().operations[operation_id].method, path, json=body)
+        sent = as_sent(body, server.clock())
+        return world.client.request(contract().operations[operation_id].method, path.format(**NOWHERE), **sent)
 
     return provoke
 
@@ -126,8 +155,8 @@ def send_too_much(operation_id):
     return lambda server: World.of(server).ask(operation_id, headers=JSON, content=b" " * 1_048_577)
 
 
-def send_plain_text(operation_id):
-    return lambda server: World.of(server).ask(operation_id, headers={"content-type": "text/plain"}, content=b"{}")
+def send_a_page(operation_id):
+    return lambda server: World.of(server).ask(operation_id, headers={"content-type": "text/html"}, content=b"{}")
 
 
 def ask_a_busy_server(operation_id):
@@ -192,7 +221,7 @@ def read_while_a_provider_owes(operation_id):
         world = World.of(server)
         since = server.clock() - timedelta(hours=2)
         number = world.organization.number
-        server.store.write(lambda: stores.providers.failed(server.store, number, "twilio", "20003", since))
+        fail(server.store, number, "twilio", "20003", since)
         return world.ask(operation_id)
 
     return provoke
@@ -203,10 +232,23 @@ def do_first(operation_id, first, **options):
 
     def provoke(server):
         world = World.of(server)
-        assert world.ask(first).status_code in (200, 201)
+        assert world.ask(first).status_code in (200, 201, 204)
         return world.ask(operation_id, **options)
 
     return provoke
+
+
+def change_what_telnyx_signed(server):
+    body = report("forged", NOON)
+    return World.of(server).ask("providers.receive", content=body + b" ", headers=signed(body, server.clock()))
+
+
+def set_up_without_a_key_for_secrets(server):
+    world = World.of(server)
+    with live_server(server.store, server.clock, secrets_key="") as keyless:
+        client = type(world.client)(keyless.url, world.client.token)
+        keyless.clients.append(client)
+        return world.ask("providers.add", client=client)
 
 
 def newer_schema(server):
@@ -234,7 +276,7 @@ WAYS = {
     404: name_what_is_not_there,
     409: lambda operation_id: CONFLICTS[operation_id],
     413: send_too_much,
-    415: send_plain_text,
+    415: send_a_page,
     429: ask_a_busy_server,
     500: ask_while_broken,
     502: read_while_a_provider_owes,
@@ -243,6 +285,9 @@ WAYS = {
 OTHERWISE = {
     ("holds.place", 200): do_first("holds.place", "holds.place"),
     ("holds.place", 402): hold_without_room,
+    ("providers.add", 201): do_first("providers.add", "providers.remove"),
+    ("providers.add", 409): set_up_without_a_key_for_secrets,
+    ("providers.receive", 401): change_what_telnyx_signed,
     ("health.ready", 503): newer_schema,
 }
 

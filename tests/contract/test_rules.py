@@ -13,6 +13,7 @@ from sendmeter.contract.rules import OURS, answers, openapi, operations, referen
 USAGE = ("paths", "/organization/usage", "get")
 EVENT = ("paths", "/organization/usage/events/{eventId}", "get")
 RECORD = ("paths", "/organization/usage/events", "post")
+RECEIVE = ("paths", "/organization/providers/{provider}/events/{endpointId}", "post")
 SCHEMAS = ("components", "schemas")
 BAD_REQUEST = ("components", "responses", "BadRequest")
 PAGED = (*SCHEMAS, "EventPage", "properties", "items")
@@ -62,6 +63,8 @@ VIOLATIONS = [
     (operations.what_needs_a_key_says_so, (*USAGE, "responses", "401"), GONE),
     (operations.what_needs_a_key_says_so, (*USAGE, "security"), []),
     (operations.what_needs_a_key_says_so, (*USAGE, "x-required-scope"), "operator"),
+    (operations.what_needs_a_key_says_so, (*RECEIVE, "responses", "401"), GONE),
+    (operations.what_needs_a_key_says_so, (*SCHEMAS, "SignedBody", "format"), GONE),
     (operations.what_a_path_names_may_not_be_there, (*EVENT, "responses", "404"), GONE),
     (operations.what_a_path_names_may_not_be_there, (*EVENT, "parameters"), []),
     (operations.what_a_path_names_may_not_be_there, ("components", "parameters", "EventId", "required"), False),
@@ -139,6 +142,8 @@ VIOLATIONS = [
     (operations.parameters_are_what_connexion_can_read, (*USAGE, "parameters", 1), COSTS),
     (schemas.the_server_can_read_its_schemas, (*SCHEMAS, "EventId", "readOnly"), True),
     (schemas.the_server_can_read_its_schemas, (*SCHEMAS, "EventId", "writeOnly"), True),
+    (schemas.the_server_can_read_its_schemas, (*SCHEMAS, "Received", "properties", "outcome", "writeOnly"), True),
+    (schemas.the_server_can_read_its_schemas, (*OK, *JSON, "schema"), {"$ref": "#/components/schemas/SignedBody"}),
     (operations.every_operation_has_its_function, (*USAGE, "operationId"), "usage.nothing"),
     (schemas.nothing_is_named_in_vain, (*SCHEMAS, "Unused"), {"type": "boolean"}),
     (schemas.nothing_is_named_in_vain, (*MAPPING, "EMAIL"), "#/components/schemas/EventId"),

@@ -7,8 +7,8 @@ import pytest
 
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
-from sendmeter.store import providers
 from tests.live import NOON
+from tests.services.calls import fail
 
 PATH = "/organization/usage/history"
 
@@ -98,7 +98,7 @@ def test_only_the_history_of_a_cycle_that_lacks_costs_is_refused_and_known_costs
     organization, client = server.organization()
     client.record({"id": "1", "channel": "SMS", "provider": "twilio"})
     since = NOON - timedelta(hours=2)
-    server.store.write(lambda: providers.failed(server.store, organization.number, "twilio", "20003", since))
+    fail(server.store, organization.number, "twilio", "20003", since)
     for grouping in ("calendar", "billing", "day"):
         refused = history(client, "2026-11-20", "2026-11-20", groupBy=grouping)
         assert (refused.status_code, refused.json()["error"]["providerCode"]) == (502, "20003")
@@ -114,7 +114,7 @@ def test_a_cost_that_is_owed_elsewhere_refuses_no_period_whose_own_costs_are_kno
     client.request("PUT", "/organization/usage/events/late/cost", json={"cost": "0.01"})
     client.record({"id": "owed", "channel": "SMS", "provider": "twilio"})
     since = server.clock() - timedelta(hours=2)
-    server.store.write(lambda: providers.failed(server.store, organization.number, "twilio", "20003", since))
+    fail(server.store, organization.number, "twilio", "20003", since)
     for grouping in ("calendar", "day", "billing"):
         assert history(client, "2026-11-20", "2026-12-31", groupBy=grouping).status_code == 200
         assert history(client, "2026-11-20", "2027-01-21", groupBy=grouping).status_code == 502

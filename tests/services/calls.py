@@ -6,8 +6,10 @@ from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.events import UsageEvent
 from sendmeter.domain.holds import Asked
+from sendmeter.domain.providers import Connection, Health, Trouble
 from sendmeter.services import audit, events, holds, organizations, usage
 from sendmeter.services.verify import differences
+from sendmeter.store import providers
 from tests.live import NOON
 
 TICK = timedelta(microseconds=1)
@@ -33,6 +35,22 @@ def entry(store, organization, event_id, source="api"):
 
 def read(store, organization, now=NOON):
     return usage.get(store, organization.number, now, known_costs=True, grace_seconds=0)
+
+
+def connect(store, number, provider, now=NOON, *, records=False, polls=True):
+    """Set a provider up, of any name, without secrets."""
+    health = Health(poll_at=now)
+    made = Connection(number, provider, f"ep_{provider}", records, {}, None, polls, now, health)
+    store.write(lambda: providers.insert(store, made))
+    return made
+
+
+def fail(store, number, provider, code, since=NOON):
+    """Let a provider fail, which is set up for that where it is not."""
+    if store.read(lambda: providers.by_provider(store, number, provider)) is None:
+        connect(store, number, provider, since)
+    trouble = Trouble(code, "It fails.", since)
+    store.write(lambda: providers.failed(store, number, provider, trouble, since))
 
 
 def ask(hold_id, channel="EMAIL", quantity=1, cost=None, ttl_seconds=900):

@@ -9,10 +9,10 @@ from sendmeter.domain.ledger import SETTLE, VOID
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import Conflict, InvalidRequest, NotFound, ProviderFailed
 from sendmeter.services import corrections, usage
-from sendmeter.store import Store, providers
+from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
 from tests.live import NOON
-from tests.services.calls import TICK, USD, check, entry, founded, read, record, rows
+from tests.services.calls import TICK, USD, check, entry, fail, founded, read, record, rows
 
 NOVEMBER_ENDS = datetime(2026, 12, 1, tzinfo=UTC)
 CLOSING = NOVEMBER_ENDS + timedelta(hours=72)
@@ -115,7 +115,7 @@ def test_once_a_cycle_is_closed_corrections_are_booked_into_the_running_one_and_
 def test_a_cost_settled_late_is_owed_no_more_though_the_closed_cycle_goes_on_telling_it_pending(store):
     organization = founded(store)
     record(store, organization, {"id": "s", "channel": "SMS", "provider": "telnyx"})
-    store.write(lambda: providers.failed(store, organization.number, "telnyx", "10009", NOON))
+    fail(store, organization.number, "telnyx", "10009", NOON)
     days = date(2026, 11, 1), date(2026, 11, 30)
     asked = (organization.number, *days, "billing", CLOSED)
     with pytest.raises(ProviderFailed):

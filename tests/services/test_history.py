@@ -14,9 +14,8 @@ from sendmeter.domain.usage import Counter
 from sendmeter.errors import ProviderFailed, UsageLimitExceeded
 from sendmeter.services import corrections, organizations, usage
 from sendmeter.services.organizations import Change
-from sendmeter.store import providers
 from tests.live import NOON
-from tests.services.calls import USD, check, founded, record
+from tests.services.calls import USD, check, fail, founded, record
 
 DAY, GRACE = timedelta(days=1), timedelta(hours=72)
 BEGINNING = datetime(2025, 9, 1, tzinfo=UTC)
@@ -183,7 +182,7 @@ def test_only_the_history_of_a_cycle_that_is_owed_costs_is_refused(store, groupi
         }
         other = {**pending, "id": f"other {month}", "provider": "twilio"}
         record(store, organization, pending, other, now=datetime(2026, month, 20, tzinfo=UTC))
-    store.write(lambda: providers.failed(store, organization.number, "telnyx", "10009", NOON))
+    fail(store, organization.number, "telnyx", "10009", NOON)
     corrections.settle(store, organization.number, ("api", "9"), 5, None, NOON, by="test")
     september, october, november = ((date(2026, month, 1), date(2026, month, 30)) for month in (9, 10, 11))
     for days in (september, november):

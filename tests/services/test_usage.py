@@ -9,8 +9,8 @@ from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.events import UsageEvent
 from sendmeter.errors import NotFound, ProviderFailed, UsageLimitExceeded
 from sendmeter.services import events, organizations, usage
-from sendmeter.store import providers
 from tests.live import NOON
+from tests.services.calls import fail
 
 HOUR = 3600
 
@@ -26,10 +26,6 @@ def record(store, number, event_id, channel, now=NOON, **fields):
 
 def read(store, number, now=NOON, *, known_costs=False):
     return usage.get(store, number, now, known_costs=known_costs, grace_seconds=HOUR)
-
-
-def fail(store, number, provider, code, now=NOON):
-    store.write(lambda: providers.failed(store, number, provider, code, now))
 
 
 def test_an_organization_that_there_is_not_has_no_usage(store):

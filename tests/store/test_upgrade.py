@@ -10,18 +10,20 @@ import pytest
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor, Schedule
 from sendmeter.domain.instants import microseconds
+from sendmeter.domain.receipts import Receipt
 from sendmeter.domain.usage import Counter
-from sendmeter.services import corrections, events, organizations, usage
+from sendmeter.services import corrections, events, organizations, receipts, usage
 from sendmeter.services.events import Search
 from sendmeter.services.organizations import Change
 from sendmeter.services.verify import differences
-from sendmeter.store import Store
+from sendmeter.store import Store, messages
 from sendmeter.store.schema import MIGRATIONS, state_of, upgrade
 from tests.live import NOON
 
 STARTS = datetime(2026, 11, 15, 5, tzinfo=UTC)
 ENDS = datetime(2026, 12, 15, 5, tzinfo=UTC)
 IDS = ("org_06gvhkva01ovv3pifufgl88ik4", "org_06gvhkva02qvv3pj00000000k4")
+MESSAGE = {"provider": "twilio", "provider_message_id": "SM1"}
 ANCHORS = (Anchor(15, "America/New_York"), Anchor(31, "America/Argentina/Buenos_Aires"))
 
 
@@ -95,9 +97,10 @@ def _fill_ledger(store, number, at, start):
             cycle_starts_at=start,
             late=False,
             metadata=json.dumps({"a": "b"}),
+            **(MESSAGE if event_id == "c" else {}),
         )
         if event_id == "c":
-            _insert(store, "pending_costs", **key, cycle_starts_at=start)
+            _insert(store, "pending_costs", **key, **MESSAGE, cycle_starts_at=start)
     for channel, quantity, cost, pending in (("EMAIL", 2, 0, 0), ("SMS", 4, 5, 1)):
         amounts = {"channel": channel, "quantity": quantity, "cost_nano_usd": cost, "pending": pending}
         _insert(store, "cycle_counters", organization_id=number, cycle_starts_at=start, **amounts)
@@ -139,6 +142,19 @@ def test_what_was_recorded_before_is_searched_corrected_and_added_to_afterwards(
     assert organizations.get(store, IDS[0]) == changed
     following = usage.get(store, organization.number, ENDS + timedelta(days=1), known_costs=True, grace_seconds=0)
     assert (following.cycle.start, following.cycle.end) == (ENDS, datetime(2027, 1, 1, 5, tzinfo=UTC))
+    assert differences(store, organization) == []
+
+
+def test_a_cost_that_was_pending_before_is_settled_by_what_its_provider_tells_now(first_version):
+    store = first_version
+    upgrade(store)
+    organization = organizations.get(store, IDS[0])
+    (due,) = store.read(lambda: messages.due(store, organization.number, "twilio", NOON, 10))
+    assert (due.message_id, due.event, due.channel) == ("SM1", ("api", "c"), "SMS")
+    receipt = Receipt("SM1", "SMS", NOON, 7)
+    assert receipts.take(store, organization.number, "twilio", receipt, NOON, records=False) == "settled"
+    entry = events.get(store, organization.number, ("api", "c"))
+    assert (entry.pending, entry.cost_nano_usd) == (False, 7)
     assert differences(store, organization) == []
 
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sendmeter.errors import InvalidRequest, UnsupportedMediaType
-from sendmeter.web.body import DEPTH_LIMIT, media_type_of, read_json
+from sendmeter.web.body import DEPTH_LIMIT, check_charset, media_type_of, read_bytes, read_json
 
 PROVEN = settings(max_examples=120, derandomize=True, deadline=None)
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -28,6 +28,13 @@ def refusal(body):
     (fault,) = refused.value.faults
     assert fault.pointer == ""
     return fault.message
+
+
+def of_json(content_type):
+    """Read the header as a body of JSON has it."""
+    media_type = media_type_of(content_type, TAKEN)
+    check_charset(content_type, TAKEN)
+    return media_type
 
 
 @PROVEN
@@ -195,7 +202,7 @@ def test_no_text_around_it_hides_what_a_database_cannot_keep(value, before, afte
     ],
 )
 def test_a_media_type_is_known_however_it_is_written(header):
-    assert media_type_of(header, TAKEN) == "application/json"
+    assert of_json(header) == "application/json"
 
 
 def test_the_media_type_that_was_sent_is_given_and_not_the_first():
@@ -221,7 +228,7 @@ def test_the_media_type_that_was_sent_is_given_and_not_the_first():
 )
 def test_what_the_operation_does_not_take_is_refused_with_what_it_takes(header, said):
     with pytest.raises(UnsupportedMediaType, match=said) as refused:
-        media_type_of(header, TAKEN)
+        of_json(header)
     assert refused.value.fix == "Send Content-Type: application/json or application/cloudevents+json."
 
 
@@ -229,3 +236,16 @@ def test_a_long_content_type_is_not_repeated():
     with pytest.raises(UnsupportedMediaType) as refused:
         media_type_of("x" * 10_000, TAKEN)
     assert len(refused.value.message) < 200
+
+
+@PROVEN
+@given(st.binary(min_size=1))
+@example(b"\xff\0")
+def test_bytes_are_given_as_they_came(body):
+    assert read_bytes(body) is body
+
+
+def test_no_bytes_are_refused_as_no_body():
+    with pytest.raises(InvalidRequest) as refused:
+        read_bytes(b"")
+    assert [fault.message for fault in refused.value.faults] == ["the body is empty"]

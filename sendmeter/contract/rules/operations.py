@@ -15,6 +15,7 @@ from sendmeter.contract.walking import (
     parameters_of,
     paths,
     resolve,
+    takes_raw,
 )
 
 _PLAIN = ("string", "integer", "number", "boolean")
@@ -78,15 +79,19 @@ def parameters_are_what_connexion_can_read(document: Document) -> Iterator[Findi
 
 
 def what_needs_a_key_says_so(document: Document) -> Iterator[Finding]:
-    """Each operation that asks for a key answers 401, and one that asks for a scope 403; the others do neither."""
+    """Each operation that asks for a key answers 401, and one that asks for a scope 403; the others do neither.
+
+    A body that is taken byte for byte is taken so for its signature, which is refused as a key is.
+    """
     scopes = components(document, "schemas").get("Scope", {}).get("enum", [])
     for where, operation in operations(document):
         if "x-required-scope" in operation and operation["x-required-scope"] not in scopes:
             yield where, f"asks for the scope {operation['x-required-scope']!r}, which the schema Scope does not have"
         public = operation.get("security", document.get("security", [])) == []
         scope = "x-required-scope" in operation
-        if public == ("401" in operation["responses"]):
-            yield where, "answers 401 but asks for no key" if public else "asks for a key but answers no 401"
+        proof = "takes what is signed" if takes_raw(document, operation) else "" if public else "asks for a key"
+        if bool(proof) != ("401" in operation["responses"]):
+            yield where, f"{proof} but answers no 401" if proof else "answers 401 but asks for no key"
         if scope != ("403" in operation["responses"]):
             yield where, "asks for a scope but answers no 403" if scope else "answers 403 but asks for no scope"
 

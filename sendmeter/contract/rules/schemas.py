@@ -21,6 +21,7 @@ from sendmeter.contract.walking import (
     plain,
     resolve,
     schemas,
+    shown,
 )
 from sendmeter.schemas import Schemas
 
@@ -30,10 +31,15 @@ _LEADING = {"$ref", "properties", "items", "additionalProperties", "not", "discr
 
 def the_server_can_read_its_schemas(document: Document) -> Iterator[Finding]:
     """Each schema has no other keywords, formats and patterns than the server checks."""
+    in_answers = {id(schema) for schema in shown(document)}
     for where, schema in schemas(document):
-        for word in ("nullable", "exclusiveMinimum", "exclusiveMaximum", "readOnly", "writeOnly"):
+        for word in ("nullable", "exclusiveMinimum", "exclusiveMaximum", "readOnly"):
             if word in schema:
                 yield where, f"has {word}, which the server does not check"
+        if schema.get("writeOnly") and id(schema) in in_answers:
+            yield where, "is writeOnly, and stands in an answer"
+        if schema.get("format") == "binary" and id(schema) in in_answers:
+            yield where, "is bytes, and stands in an answer: the server answers JSON"
         if "discriminator" in schema and not schema["discriminator"].get("mapping"):
             yield where, "has a discriminator without a mapping: name the schema of each value"
         if "discriminator" in schema and schema.keys() & {"anyOf", "allOf"}:

@@ -1,0 +1,180 @@
+"""Asking providers for prices: oldest first, politely, and by one worker at a time for each connection.
+
+A worker runs in each server process. Which of them asks is decided in the store, by a lease: so it is one across
+processes and machines, and when it is killed another goes on once the lease has run out. No transaction is open while a
+provider is waited for, and what it answers is stored in one, so there is nothing that a kill could leave half done.
+"""
+
+import logging
+import os
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from sendmeter.domain.providers import Connection, Trouble, next_question, pause_after
+from sendmeter.domain.receipts import Receipt
+from sendmeter.errors import Unavailable
+from sendmeter.providers import KNOWN
+from sendmeter.providers.outgoing import Outgoing
+from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.services import receipts
+from sendmeter.services.vault import Vault
+from sendmeter.store import Store, messages, providers
+from sendmeter.store.messages import Message
+
+CONNECTIONS_AT_ONCE = 50
+QUESTIONS_AT_ONCE = 20
+_SHORTEST_LEASE = timedelta(seconds=60)
+logger = logging.getLogger(__name__)
+
+
+class Poller:
+    """A worker that asks for prices, in a thread of its own while it is entered."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        outgoing: Outgoing,
+        clock: Callable[[], datetime],
+        *,
+        seconds: float,
+        per_second: float,
+        timeout_seconds: float,
+    ) -> None:
+        """Keep what it works with; `seconds` is how long to wait before looking again, 0 for never looking."""
+        self._store, self._vault, self._outgoing, self._clock = store, vault, outgoing, clock
+        self._seconds, self._spacing = seconds, 1 / per_second
+        # Longer than any question may take.
+        self._lease = max(_SHORTEST_LEASE, 3 * timedelta(seconds=timeout_seconds))
+        self._name = f"{socket.gethostname()[:64]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def __enter__(self) -> "Poller":
+        if self._seconds:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        """Stop, after the question that is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def round(self) -> int:
+        """Ask each connection that is due for the prices that are; tell how many questions were asked."""
+        now = self._clock()
+        found = self._store.read(lambda: providers.due(self._store, now, CONNECTIONS_AT_ONCE))
+        asked = 0
+        for connection in found:
+            if self._stop.is_set():
+                break
+            asked += self._visit(connection)
+        return asked
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            asked = 0
+            try:
+                asked = self.round()
+            except Unavailable as error:
+                logger.warning("asking for prices: %s It goes on later.", error)
+            except Exception:
+                # Whatever it is, costs that come later than they could are better than none any more.
+                logger.exception("asking for prices failed; it goes on later")
+            if not asked:
+                self._stop.wait(self._seconds)
+
+    def _visit(self, connection: Connection) -> int:
+        """Ask one connection for the prices that are due."""
+        if not self._leased(connection):
+            return 0
+        number, provider = connection.organization_number, connection.provider
+        due = self._store.read(lambda: messages.due(self._store, number, provider, self._clock(), QUESTIONS_AT_ONCE))
+        asked, poll_at = 0, None
+        try:
+            account = self._account(connection) if due else {}
+            for message in due:
+                if self._stop.is_set() or not self._leased(connection):
+                    break
+                self._ask(connection, account, message, is_first=asked == 0)
+                asked += 1
+                self._stop.wait(self._spacing)
+        except ProviderTrouble as trouble:
+            asked += 1
+            poll_at = self._failed(connection, trouble)
+        self._release(connection, poll_at)
+        return asked
+
+    def _leased(self, connection: Connection) -> bool:
+        """Take the connection, or keep it for as long again as a question may take."""
+        now = self._clock()
+        until = now + self._lease
+        return self._store.write(lambda: providers.lease(self._store, connection, self._name, now, until))
+
+    def _release(self, connection: Connection, poll_at: datetime | None) -> None:
+        """Give the connection back, to be asked again when a price is due, at the latest after a while."""
+        now = self._clock()
+        latest = now + timedelta(seconds=self._seconds)
+
+        def work() -> None:
+            following = messages.next_due(self._store, connection.organization_number, connection.provider)
+            at = poll_at or max(now, min(following or latest, latest))
+            providers.release(self._store, connection, self._name, at)
+
+        self._store.write(work)
+
+    def _account(self, connection: Connection) -> Mapping[str, str]:
+        try:
+            return {**connection.settings, **self._vault.unseal(connection.sealed_secrets)}
+        except Unavailable as error:
+            raise ProviderTrouble("secrets_unreadable", error.message) from error
+
+    def _ask(self, connection: Connection, account: Mapping[str, str], message: Message, *, is_first: bool) -> None:
+        """Ask for one price, and store what is answered."""
+        number, provider = connection.organization_number, connection.provider
+        asked_at = self._clock()
+        trouble = None
+        try:
+            price = KNOWN[provider].price(account, message.channel, message.message_id, self._outgoing)
+        except MessageTrouble as error:
+            price, trouble = None, Trouble(error.code, error.message, asked_at)
+            logger.warning("%s, message %s: %s (%s)", provider, message.message_id, error.message, error.code)
+        if is_first:
+            self._store.write(lambda: providers.answered(self._store, number, provider, asked_at))
+        if price is None:
+            self._store.write(lambda: self._later(connection, message, trouble))
+            return
+        receipt = Receipt(message.message_id, message.channel, asked_at, price)
+        receipts.take(self._store, number, provider, receipt, self._clock(), records=False)
+
+    def _later(self, connection: Connection, message: Message, trouble: Trouble | None) -> None:
+        """Note that a price is not there yet, and what was wrong if anything was."""
+        pause = next_question(message.asked + 1)
+        again_at = None if pause is None else self._clock() + pause
+        messages.asked(self._store, connection.organization_number, message.key, again_at)
+        if trouble is not None:
+            providers.troubled(self._store, connection.organization_number, connection.provider, trouble)
+
+    def _failed(self, connection: Connection, trouble: ProviderTrouble) -> datetime:
+        """Note a failure, and tell when the provider may be asked next."""
+        now, number, provider = self._clock(), connection.organization_number, connection.provider
+        jitter = random.random()  # noqa: S311 - a pause, not a secret
+        told = Trouble(trouble.code, trouble.message, now)
+
+        def work() -> datetime:
+            known = providers.by_provider(self._store, number, provider)
+            failures = known.health.failures + 1 if known else 1
+            poll_at = now + pause_after(failures, trouble.retry_after, jitter)
+            providers.failed(self._store, number, provider, told, poll_at)
+            return poll_at
+
+        logger.warning("%s fails: %s (%s)", provider, trouble.message, trouble.code)
+        return self._store.write(work)

@@ -1,0 +1,206 @@
+"""Providers: an organization's connections to them, how those fare, and what comes in."""
+
+import hmac
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sendmeter.domain.instants import instant_text
+from sendmeter.domain.providers import (
+    ENDPOINT_SECRET_BYTES,
+    Connection,
+    Health,
+    Trouble,
+    endpoint_id_of,
+    read_endpoint_id,
+)
+from sendmeter.errors import NotFound, Unavailable
+from sendmeter.providers import KNOWN
+from sendmeter.providers.delivery import Delivery
+from sendmeter.providers.outgoing import Outgoing
+from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.services import audit, receipts
+from sendmeter.services.vault import Vault
+from sendmeter.store import Store, organizations, providers
+
+SECRETS: Final[Mapping[str, tuple[str, ...]]] = {"telnyx": ("apiKey",), "twilio": ("authToken",), "ses": ()}
+"""What is secret of what a provider is set up with, by the contract's names; with a secret it is asked for prices."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A connection, and how many costs are pending with it; `oldest` is when the first of those events was sent."""
+
+    connection: Connection
+    pending: int
+    oldest: datetime | None
+
+    def to_json(self, endpoint_url: str) -> dict[str, Any]:
+        """Write the contract's `Provider`; what there is not is left out."""
+        connection, health = self.connection, self.connection.health
+        times = {
+            "failingSince": health.failing_since,
+            "nextQuestionAt": health.poll_at if connection.polls else None,
+            "oldestPendingCost": self.oldest,
+            "lastAnswerAt": health.last_answer_at,
+            "lastReceiptAt": health.last_receipt_at,
+        }
+        trouble = health.last_trouble
+        return {
+            "provider": connection.provider,
+            "endpointId": connection.endpoint_id,
+            "endpointUrl": endpoint_url,
+            **connection.settings,
+            "records": connection.records,
+            "asksForPrices": connection.polls,
+            "state": "failing" if health.failing_since else "ok",
+            "pendingCosts": self.pending,
+            **{name: instant_text(instant) for name, instant in times.items() if instant is not None},
+            **({"lastTrouble": trouble.to_json()} if trouble else {}),
+            "createdAt": instant_text(connection.created_at),
+        }
+
+
+def search(store: Store, organization_number: int) -> list[Status]:
+    """List an organization's connections and how they fare, by the provider's name."""
+
+    def work() -> list[Status]:
+        pending = providers.pending(store, organization_number)
+        nothing = (0, None)
+        return [Status(each, *pending.get(each.provider, nothing)) for each in providers.of(store, organization_number)]
+
+    return store.snapshot(work)
+
+
+def add(
+    store: Store,
+    vault: Vault,
+    organization_number: int,
+    provider: str,
+    given: Mapping[str, Any],
+    now: datetime,
+    *,
+    by: str,
+) -> tuple[Status, bool]:
+    """Set a provider up, or change how it is; tell whether it is new. One that is changed keeps its endpoint.
+
+    `given` is the contract's `ProviderSetup`. Raises Conflict where there is a secret and no key to encrypt it with.
+    """
+    hidden = {name: str(given[name]) for name in SECRETS[provider] if name in given}
+    shown = {name: str(value) for name, value in given.items() if name not in (*hidden, "provider", "records")}
+    asked = Connection(
+        organization_number=organization_number,
+        provider=provider,
+        endpoint_id=endpoint_id_of(organization_number, secrets.token_bytes(ENDPOINT_SECRET_BYTES)),
+        # There is nothing to settle of an email.
+        records=bool(given.get("records", provider == "ses")) or provider == "ses",
+        settings=shown,
+        sealed_secrets=vault.seal(hidden),
+        polls=bool(hidden),
+        created_at=now,
+        health=Health(poll_at=now),
+    )
+
+    def work() -> bool:
+        organizations.lock(store, organization_number)
+        known = providers.by_provider(store, organization_number, provider)
+        if known is not None and known.endpoint_id == asked.endpoint_id:
+            return True  # run again after a commit in doubt
+        if known is None:
+            providers.insert(store, asked)
+        else:
+            providers.update(store, replace(asked, health=replace(known.health, poll_at=now)))
+        action = "provider.added" if known is None else "provider.changed"
+        audit.add(store, organization_number, action, _told(asked, sorted(hidden)), by=by, now=now)
+        return known is None
+
+    is_new = store.write(work)
+    found = next(each for each in search(store, organization_number) if each.connection.provider == provider)
+    return found, is_new
+
+
+def remove(store: Store, organization_number: int, provider: str, now: datetime, *, by: str) -> None:
+    """Forget a provider, with its secrets and its endpoint. Costs that are pending with it stay so.
+
+    Raises NotFound where it is not set up.
+    """
+    removed: list[str] = []
+
+    def work() -> None:
+        organizations.lock(store, organization_number)
+        known = providers.by_provider(store, organization_number, provider)
+        if known is None:
+            if removed:
+                return  # run again after a commit in doubt
+            raise NotFound(f"{provider} is not set up.", fix="List the providers that are.")
+        providers.delete(store, organization_number, provider)
+        removed.append(known.endpoint_id)
+        audit.add(store, organization_number, "provider.removed", _told(known, []), by=by, now=now)
+
+    store.write(work)
+
+
+def receive(
+    store: Store,
+    vault: Vault,
+    outgoing: Outgoing,
+    provider: str,
+    endpoint_id: str,
+    delivery: Delivery,
+    now: datetime,
+) -> str:
+    """Take what a provider delivers at an endpoint; tell what became of it, in the contract's words.
+
+    Raises NotFound where there is no such endpoint, Unauthorized where the signature is not the provider's,
+    InvalidRequest where what is signed cannot be read, and Unavailable where it cannot be verified now.
+    """
+    connection = _at_endpoint(store, provider, endpoint_id)
+    number = connection.organization_number
+    account = {**connection.settings, **vault.unseal(connection.sealed_secrets)}
+    try:
+        receipt = KNOWN[provider].receive(delivery, account, now, outgoing)
+    except MessageTrouble as trouble:
+        told = Trouble(trouble.code, trouble.message, now)
+        logger.warning("%s: %s (%s)", provider, trouble.message, trouble.code)
+        store.write(lambda: providers.troubled(store, number, provider, told))
+        return receipts.IGNORED
+    except ProviderTrouble as trouble:
+        raise Unavailable(f"{trouble.message} What was delivered cannot be verified now.") from trouble
+    if receipt is None:
+        return receipts.IGNORED
+    return receipts.take(store, number, provider, receipt, now, records=connection.records)
+
+
+def reseal(store: Store, vault: Vault) -> int:
+    """Encrypt all secrets, of all organizations, with the vault's first key; tell how many.
+
+    Raises Unavailable where one cannot be decrypted, and Conflict where there is no key.
+    """
+    count = 0
+    for organization in store.read(lambda: organizations.everyone(store)):
+        for connection in store.read(lambda number=organization.number: providers.of(store, number)):  # type: ignore[misc]  # mypy sees no default
+            if connection.sealed_secrets is not None:
+                sealed = vault.reseal(connection.sealed_secrets)
+                count += store.write(lambda each=connection, made=sealed: providers.reseal(store, each, made))  # type: ignore[misc]
+    return count
+
+
+def _at_endpoint(store: Store, provider: str, endpoint_id: str) -> Connection:
+    number = read_endpoint_id(endpoint_id)
+    found = None if number is None else store.read(lambda: providers.by_provider(store, number, provider))
+    if found is None or not hmac.compare_digest(found.endpoint_id, endpoint_id):
+        raise NotFound(
+            "There is no such endpoint (any more).",
+            fix="Give the provider the endpointUrl that GET /organization/providers shows.",
+        )
+    return found
+
+
+def _told(connection: Connection, hidden: list[str]) -> dict[str, Any]:
+    """Tell the audit log how a provider is set up: of its secrets nothing but their names."""
+    told = {"provider": connection.provider, "records": connection.records, **connection.settings}
+    return told | ({"secrets": hidden} if hidden else {})

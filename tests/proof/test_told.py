@@ -1,0 +1,33 @@
+"""Events, receipts, polls, kills and outages in any order, on both databases: the sums are the plain ones.
+
+PROOF_EXAMPLES asks for more, and PROOF_SEED for others than the suite runs each time (`make proof`).
+"""
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from sendmeter.services.vault import Vault, new_key
+from tests.proof.test_model import EXAMPLES, PHASES, SEED, STEPS
+from tests.proof.told import Told
+from tests.providers.standin import StandIn
+
+
+@pytest.mark.parametrize("records", [False, True])
+def test_no_order_of_events_receipts_polls_kills_and_outages_changes_what_is_counted(store, records):
+    with StandIn() as standin:
+
+        @seed(SEED)
+        def machine():
+            return Told(store, Vault(new_key()), standin, records)
+
+        chosen = settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            print_blob=False,
+            phases=PHASES,
+            suppress_health_check=list(HealthCheck),
+        )
+        run_state_machine_as_test(machine, settings=chosen)

@@ -1,0 +1,21 @@
+"""A server that stands in for the providers, and the way out to it."""
+
+import pytest
+
+from sendmeter.providers.outgoing import Outgoing
+from tests.providers.standin import StandIn
+
+
+@pytest.fixture
+def standin():
+    """A stand-in for the providers, with no prices yet."""
+    with StandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def outgoing(standin):
+    """The way out, which leads to the stand-in and waits for half a second."""
+    way = Outgoing(test_url=standin.url, timeout_seconds=0.5)
+    yield way
+    way.close()

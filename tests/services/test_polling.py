@@ -1,0 +1,341 @@
+"""Asking providers for prices, over real HTTP: politely, by one at a time, and whatever the provider does."""
+
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from sendmeter.providers.outgoing import Outgoing
+from sendmeter.services import corrections, providers, usage
+from sendmeter.services.polling import QUESTIONS_AT_ONCE, Poller
+from sendmeter.services.vault import Vault, new_key
+from tests.live import Clock
+from tests.providers.standin import StandIn
+from tests.services.calls import USD, check, entry, founded, read, record
+
+SID = "SM{:032x}"
+KEY = new_key()
+TWILIO = {"accountSid": f"AC{1:032x}", "authToken": "s3cret-token"}
+
+
+@pytest.fixture
+def standin():
+    with StandIn() as made:
+        yield made
+
+
+@contextmanager
+def poller_of(store, standin, clock, *, key=KEY, timeout_seconds=0.5):
+    outgoing = Outgoing(test_url=standin.url, timeout_seconds=timeout_seconds)
+    made = Poller(store, Vault(key), outgoing, clock, seconds=0, per_second=1_000, timeout_seconds=timeout_seconds)
+    with made:
+        yield made
+    outgoing.close()
+
+
+def set_up(store, organization, clock, provider="twilio", given=None):
+    return providers.add(store, Vault(KEY), organization.number, provider, given or TWILIO, clock(), by="test")[0]
+
+
+def sms(number, **more):
+    return {"id": f"s{number}", "channel": "SMS", "provider": "twilio", "providerMessageId": SID.format(number), **more}
+
+
+def status(store, organization):
+    return providers.search(store, organization.number)[0]
+
+
+def test_a_price_that_the_provider_knows_is_not_asked_for_or_not_counted(store, standin, clock):
+    organization = founded(store)
+    set_up(store, organization, clock)
+    record(store, organization, sms(1), sms(2), sms(3, channel="CALL", providerMessageId=f"CA{3:032x}"))
+    standin.price("twilio", SID.format(1), "-0.0079")
+    standin.price("twilio", SID.format(2), None)
+    standin.price("twilio", f"CA{3:032x}", "-0.013")
+    clock.advance(minutes=1)
+    with poller_of(store, standin, clock) as poller:
+        assert poller.round() == 3
+        assert poller.round() == 0
+        assert entry(store, organization, "s1").cost_nano_usd == 7_900_000
+        assert entry(store, organization, "s3").cost_nano_usd == 13_000_000
+        assert entry(store, organization, "s2").pending
+        standin.price("twilio", SID.format(2), "-1")
+        clock.advance(minutes=2)
+        assert poller.round() == 1
+    assert read(store, organization).cost_nano_usd == USD + 20_900_000
+    assert entry(store, organization, "s1").corrections[0].made_by == "provider:twilio"
+    check(store, organization)
+
+
+def test_a_message_is_asked_for_at_once_or_more_often_than_ever_more_seldom(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    standin.price("twilio", SID.format(1), None)
+    asked_after = []
+    start = clock()
+    with poller_of(sqlite_store, standin, clock) as poller:
+        while clock() < start + timedelta(hours=30):
+            if poller.round():
+                asked_after.append(int((clock() - start).total_seconds() // 60))
+            clock.advance(minutes=1)
+    assert asked_after == [1, 3, 8, 23, 53, 113, 233, 473, 953, 1433]
+
+
+def test_a_price_that_never_comes_is_asked_for_for_ever(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    standin.price("twilio", SID.format(1), None)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        asked = 0
+        for _ in range(100):
+            clock.advance(hours=9)
+            asked += poller.round()
+    assert asked == 60
+    assert entry(sqlite_store, organization, "s1").pending
+
+
+def test_the_youngest_is_asked_for_first_or_all_at_once(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    for number in (5, 3, 4, 1, 2):
+        record(sqlite_store, organization, sms(number), now=clock())
+        clock.advance(seconds=1)
+    record(sqlite_store, organization, *(sms(number) for number in range(10, 40)), now=clock())
+    clock.advance(minutes=2)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        assert poller.round() == QUESTIONS_AT_ONCE
+        assert poller.round() == 35 - QUESTIONS_AT_ONCE
+    asked = [request.path.rpartition("/")[2].removesuffix(".json") for request in standin.requests]
+    assert asked[:5] == [SID.format(number) for number in (5, 3, 4, 1, 2)]
+    assert len(set(asked)) == 35
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"),
+    [
+        ("unauthorized", "20003"),
+        ("rate_limit", "20429"),
+        ("fail", "http_500"),
+        ("hang", "timeout"),
+        ("drip", "timeout"),
+        ("close", "broken_answer"),
+        ("half", "broken_answer"),
+        ("bad_json", "broken_answer"),
+        ("redirect", "redirected"),
+        ("oversize", "too_large"),
+        ("html", "broken_answer"),
+        ("wrong_types", "broken_answer"),
+    ],
+)
+def test_a_provider_that_fails_is_asked_on_and_on_or_its_failure_is_not_told(
+    behaviour, code, sqlite_store, standin, clock
+):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, *(sms(number) for number in range(5)))
+    standin.behave(behaviour)
+    clock.advance(minutes=1)
+    since = clock()
+    with poller_of(sqlite_store, standin, clock) as poller:
+        assert poller.round() == 1
+        assert poller.round() == 0
+        health = status(sqlite_store, organization).connection.health
+        assert (health.failing_since, health.failures, health.last_trouble.code) == (since, 1, code)
+        assert TWILIO["authToken"] not in health.last_trouble.message
+        assert clock() < health.poll_at
+        while clock() < since + timedelta(hours=2):
+            clock.advance(minutes=1)
+            poller.round()
+        health = status(sqlite_store, organization).connection.health
+        assert health.failing_since == since
+        # Each time twice as long, up to a quarter of an hour, or as long as it asks for.
+        assert 8 <= len(standin.requests) <= 24
+        standin.behave("well")
+        for number in range(5):
+            standin.price("twilio", SID.format(number), "-0.01")
+        for _ in range(20):
+            clock.advance(minutes=1)
+            poller.round()
+    health = status(sqlite_store, organization).connection.health
+    assert (health.failing_since, health.failures) == (None, 0)
+    assert read(sqlite_store, organization).cost_nano_usd == 50_000_000
+    check(sqlite_store, organization)
+
+
+def test_a_provider_that_asks_for_patience_gets_none(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    standin.behave("rate_limit", retry_after="120")
+    clock.advance(minutes=1)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        poller.round()
+        clock.advance(seconds=119)
+        assert poller.round() == 0
+        clock.advance(seconds=1)
+        assert poller.round() == 1
+
+
+def test_one_message_that_is_wrong_keeps_the_others_from_their_prices(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(
+        sqlite_store, organization,
+        sms(1, providerMessageId="no-sid"), sms(2), sms(3), sms(4), sms(5, providerMessageId="../../Calls"),
+    )  # fmt: skip
+    standin.price("twilio", SID.format(3), "-0.01", unit="EUR")
+    standin.price("twilio", SID.format(4), "-0.01")
+    clock.advance(minutes=1)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        assert poller.round() == 5
+    found = status(sqlite_store, organization)
+    assert (found.connection.health.failing_since, found.pending) == (None, 4)
+    assert found.connection.health.last_trouble.code in ("20404", "unknown_message", "unsupported_currency")
+    assert read(sqlite_store, organization).cost_nano_usd == 10_000_000
+
+
+def test_a_provider_that_fails_past_the_grace_time_makes_no_502(store, standin, clock):
+    organization = founded(store)
+    set_up(store, organization, clock)
+    record(store, organization, sms(1))
+    standin.behave("unauthorized")
+    clock.advance(minutes=1)
+
+    def usage_now():
+        return usage.get(store, organization.number, clock(), known_costs=False, grace_seconds=3600)
+
+    with poller_of(store, standin, clock) as poller:
+        poller.round()
+        clock.advance(minutes=59)
+        usage_now()
+        clock.advance(minutes=1)
+        with pytest.raises(usage.ProviderFailed) as refused:
+            usage_now()
+        assert (refused.value.provider, refused.value.provider_code) == ("twilio", "20003")
+        standin.behave("well")
+        standin.price("twilio", SID.format(1), "-0.01")
+        poller.round()
+    assert usage_now().cost_nano_usd == 10_000_000
+
+
+def test_an_event_that_waits_no_more_is_asked_for(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1), sms(2), sms(3))
+    corrections.settle(sqlite_store, organization.number, ("api", "s1"), 5, None, clock(), by="test")
+    corrections.void(sqlite_store, organization.number, ("api", "s2"), "a mistake", clock(), by="test")
+    clock.advance(minutes=1)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        assert poller.round() == 1
+
+
+def test_two_workers_ask_at_once(store, standin, clock):
+    organization = founded(store)
+    set_up(store, organization, clock)
+    record(store, organization, *(sms(number) for number in range(12)))
+    for number in range(12):
+        standin.price("twilio", SID.format(number), "-0.01")
+    standin.behave("slow", seconds=0.03)
+    clock.advance(minutes=1)
+    with poller_of(store, standin, clock) as one, poller_of(store, standin, clock) as other:
+        threads = [threading.Thread(target=lambda p=p: [p.round() for _ in range(3)]) for p in (one, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(standin.requests) == 12
+    times = sorted(request.at for request in standin.requests)
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.03
+    check(store, organization)
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing that comes after it is done."""
+
+
+class DeadlyClock(Clock):
+    """A clock at whose n-th reading the worker is killed."""
+
+    readings = 0
+    deadly = 0
+
+    def __call__(self):
+        self.readings += 1
+        if self.readings == self.deadly:
+            raise Killed
+        return self.now
+
+
+def test_what_a_killed_worker_was_at_is_lost_or_counted_twice(store, standin):
+    clock = Clock()
+    organization = founded(store)
+    set_up(store, organization, clock)
+    count = 8
+    record(store, organization, *(sms(number) for number in range(count)))
+    for number in range(count):
+        standin.price("twilio", SID.format(number), "-0.01")
+    for deadly in range(1, 40):
+        clock.advance(minutes=2)
+        killed = DeadlyClock(clock.now)
+        killed.deadly = deadly
+        with poller_of(store, standin, killed) as poller:
+            try:
+                poller.round()
+            except Killed:
+                with poller_of(store, standin, Clock(clock.now)) as other:
+                    other.round()  # the killed worker's lease still stands, or it had none
+        check(store, organization)
+    assert read(store, organization).cost_nano_usd == count * 10_000_000
+    assert read(store, organization).pending == 0
+
+
+def test_a_lease_that_was_lost_does_not_end_the_visit(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, *(sms(number) for number in range(6)))
+    clock.advance(minutes=1)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        standin.behave("slow", seconds=0.2)
+        asking = threading.Thread(target=poller.round)
+        asking.start()
+        while not standin.requests:
+            time.sleep(0.01)
+        providers.remove(sqlite_store, organization.number, "twilio", clock(), by="test")
+        asking.join()
+    assert len(standin.requests) == 1
+
+
+def test_secrets_that_cannot_be_read_are_no_failure(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    clock.advance(minutes=1)
+    for key in ("", new_key()):
+        clock.advance(minutes=20)
+        with poller_of(sqlite_store, standin, clock, key=key) as poller:
+            poller.round()
+        assert status(sqlite_store, organization).connection.health.last_trouble.code == "secrets_unreadable"
+    assert standin.requests == []
+
+
+def test_it_stops_late_or_never(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, *(sms(number) for number in range(10)))
+    standin.behave("slow", seconds=0.2)
+    clock.advance(minutes=1)
+    outgoing = Outgoing(test_url=standin.url, timeout_seconds=5)
+    with Poller(sqlite_store, Vault(KEY), outgoing, clock, seconds=60, per_second=2, timeout_seconds=5):
+        deadline = time.monotonic() + 10
+        while not standin.requests and time.monotonic() < deadline:
+            time.sleep(0.01)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 3
+    assert 1 <= len(standin.requests) <= 2
+    health = status(sqlite_store, organization).connection.health
+    assert health.poll_at <= clock(), "what was left is not asked for at once by the next worker"
