@@ -15,14 +15,15 @@ from tests.providers.standin import StandIn
 
 @pytest.mark.parametrize("records", [False, True])
 def test_no_order_of_events_receipts_polls_kills_and_outages_changes_what_is_counted(store, records):
+    vault = Vault(new_key())
     with StandIn() as standin:
 
         @seed(SEED)
         def machine():
-            return Told(store, Vault(new_key()), standin, records)
+            return Told(store, vault, standin, records)
 
         chosen = settings(
-            max_examples=EXAMPLES,
+            max_examples=EXAMPLES * 4,
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
