@@ -12,7 +12,7 @@ from sendmeter.providers import ses, telnyx, twilio
 from sendmeter.providers.delivery import Delivery
 from sendmeter.providers.outgoing import Outgoing
 
-__all__ = ["KNOWN", "Provider"]
+__all__ = ["KNOWN", "Provider", "ses", "telnyx", "twilio"]
 
 
 class Provider(Protocol):
@@ -24,7 +24,8 @@ class Provider(Protocol):
         """Verify what was delivered, over its raw bytes, and read it; None where it tells of no message of ours.
 
         Raises Unauthorized where the signature is not the provider's or is too old, InvalidRequest where what is signed
-        is not what the provider sends, and MessageTrouble where it tells a cost that cannot be counted.
+        is not what the provider sends, MessageTrouble where it tells a cost that cannot be counted, and ProviderTrouble
+        where the provider has to be asked first (for a certificate) and does not answer.
         """
         ...
 

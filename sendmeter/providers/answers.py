@@ -10,7 +10,7 @@ from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _WORDS: Final = {
     401: "refuses the credentials",
-    403: "refuses the credentials what was asked",
+    403: "does not allow what was asked",
     404: "does not know what was asked",
     429: "asks for fewer requests",
 }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -140,8 +140,8 @@ def _unauthorized(message: str) -> Unauthorized:
 def _confirm(fields: Mapping[str, str], host: str, outgoing: Outgoing) -> None:
     """Confirm the subscription, as SNS wants it before it delivers."""
     url = fields["SubscribeURL"]
-    action = parse_qs(urlsplit(url).query).get("Action") if re.fullmatch(r"[!-~]{1,2048}", url) else None
-    if not url.startswith(f"https://{host}/") or "#" in url or action != ["ConfirmSubscription"]:
+    found = re.fullmatch(rf"https://{re.escape(host)}/\?([A-Za-z0-9._~%:&=+/-]{{1,2048}})", url)
+    if found is None or parse_qs(found[1]).get("Action") != ["ConfirmSubscription"]:
         documents.refuse("/SubscribeURL", f"is no confirmation at https://{host}/")
     answer = outgoing.get(url, hosts={host})
     if answer.status != 200:

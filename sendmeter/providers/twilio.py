@@ -34,6 +34,8 @@ _SENT: Final = {
     "SMS": {"sent", "delivered", "partially_delivered", "undelivered", "failed", "read"},
     "CALL": {"completed", "busy", "no-answer", "failed"},
 }
+_SUBJECTS: Final = ("CallSid", "CallStatus", "MessageSid", "MessageStatus", "SmsSid", "SmsStatus")
+_COUNTED: Final = (*_SUBJECTS, "AccountSid", "Direction", "Price", "PriceUnit", "Timestamp")
 _URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/:]+)(?P<port>:[0-9]+)?(?P<path>/.*)?")
 
 
@@ -113,14 +115,14 @@ def _unauthorized(message: str) -> Unauthorized:
 
 
 def _fields(delivery: Delivery, signed: list[tuple[str, str]]) -> dict[str, str]:
-    """Give the texts by name. Raises InvalidRequest where one has two values, so that it is not known which counts."""
+    """Give the texts by name. Raises InvalidRequest where one that counts has two values."""
     if delivery.media_type != _FORM:
         document = documents.read_signed(delivery.body)
         return {name: value for name, value in document.items() if isinstance(value, str)}
     fields = dict(signed)
     for name, value in signed:
-        if fields[name] != value:
-            documents.refuse(f"/{name[:64]}", "is given twice")
+        if name in _COUNTED and fields[name] != value:
+            documents.refuse(f"/{name}", "is given twice")
     return fields
 
 

@@ -3,13 +3,15 @@
 A schema cannot say «not more than 5 minutes ahead»: most valid date-times would be refused, truthfully.
 
 All that must be known of the server is asked of it, since it may be somebody's deployment. There, what was there before
-stays: of keys and organizations only those are revoked and changed that this run has made.
+stays: of keys, organizations and providers only those are revoked, changed and removed that this run has made.
 """
 
+import atexit
 import base64
 import itertools
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -20,6 +22,7 @@ from jsonschema import Draft4Validator
 from schemathesis.generation import GenerationMode
 
 from sendmeter.domain.instants import read_instant
+from tests.contract.signing import PUBLIC_KEY, report, signed
 
 STARTED = datetime.now(UTC)
 AHEAD = timedelta(minutes=4)
@@ -32,6 +35,13 @@ URL, KEY = os.environ["FUZZ_URL"], os.environ["FUZZ_KEY"]
 RUN = f"{STARTED:%Y%m%d%H%M%S}"
 MADE = {"keyId": set(), "organizationId": set()}
 NOBODY = {"keyId": f"key_{'0' * 26}", "organizationId": f"org_{'0' * 26}"}
+PROVIDERS = "/organization/providers"
+RECEIVER = f"{PROVIDERS}/{{provider}}/events/{{endpointId}}"
+SETUPS = {
+    "telnyx": {"provider": "telnyx", "publicKey": PUBLIC_KEY},
+    "twilio": {"provider": "twilio", "accountSid": f"AC{'0' * 32}", "authToken": "fuzzed"},
+    "ses": {"provider": "ses", "topicArn": "arn:aws:sns:eu-central-1:123456789012:fuzzed"},
+}
 
 
 def _ask(method, path, **options):
@@ -41,8 +51,20 @@ def _ask(method, path, **options):
 
 
 DOCUMENT = _ask("GET", "/openapi.json")
+# Whoever set them up goes on to need them.
+IN_USE = [each["provider"] for each in _ask("GET", PROVIDERS)["items"]]
+FREE = [name for name in SETUPS if name not in IN_USE]
 # Not before the organization's start, whenever that was.
 FIRST = read_instant(_ask("GET", "/organization/usage?costs=known")["billingCycleStart"])
+
+
+@atexit.register
+def _forget_providers():
+    """Remove what this run has set up: with made-up secrets it would fail, and after a while make usage a 502."""
+    with suppress(httpx.HTTPError):
+        for name in FREE:
+            httpx.delete(f"{URL}{PROVIDERS}/{name}", headers={"authorization": f"Bearer {KEY}"}, timeout=30)
+
 
 # Instants of the last minutes, in the forms that RFC 3339 knows.
 schemathesis.openapi.format(
@@ -56,12 +78,13 @@ schemathesis.openapi.format(
 
 
 @schemathesis.hook
-def before_call(_context, case, _kwargs):
+def before_call(_context, case, kwargs):
     """Make what the schemas accept be what the rules accept too, where a schema cannot say the rule.
 
     Only what the fuzzer takes for valid is changed: what it takes for invalid must be refused as it is.
     """
     _leave_what_was_there(case)
+    _leave_providers(case)
     _name_what_is_there(case)
     if _is_meant_to_be_valid(case, "query") and isinstance(case.query, dict):
         case.query = {**case.query, **_days_in_order(case.query)}
@@ -70,6 +93,8 @@ def before_call(_context, case, _kwargs):
             case.query.pop("cursor", None)
     if _is_meant_to_be_valid(case, "body") and isinstance(case.body, dict):
         case.body = {**case.body, **_as_ruled(case)}
+    if case.operation.path == RECEIVER and _all_is_meant_to_be_valid(case):
+        _sign(case, kwargs)
 
 
 @schemathesis.hook
@@ -89,18 +114,57 @@ def _leave_what_was_there(case):
             case.path_parameters[name] = NOBODY[name]
 
 
+def _leave_providers(case):
+    """Set no provider up, and remove none, that is in use: there is one of each name."""
+    names, body = case.path_parameters or {}, case.body
+    if case.method == "DELETE" and names.get("provider") in IN_USE:
+        case.path_parameters["provider"] = FREE[0] if FREE else "nobody"
+    if case.operation.path != PROVIDERS or not isinstance(body, dict) or body.get("provider") not in IN_USE:
+        return
+    if not _is_meant_to_be_valid(case, "body"):
+        case.body = {**body, "provider": "nobody"}
+    elif FREE:
+        case.body = SETUPS[FREE[0]]
+    else:
+        case.headers = {**(case.headers or {}), "Authorization": "Bearer nobody"}
+
+
+def _sign(case, kwargs):
+    """Of four reports, let three be Telnyx's, by a key of ours: else all answers would be 401.
+
+    What is sent is put in the place of the case's own body, which the fuzzer does not take for valid as bytes.
+    """
+    number = next(NUMBERS)
+    if not number % 4 or "telnyx" not in FREE:
+        # The fuzzer sends bytes in a form as none at all.
+        kwargs["data"] = getattr(case.body, "data", b"") or b"unsigned"
+        return
+    if not _is_linked(case):
+        made = _ask("POST", PROVIDERS, json=SETUPS["telnyx"])
+        case.path_parameters |= {name: made[name] for name in ("provider", "endpointId")}
+    now = datetime.now(UTC)
+    kwargs["data"] = report(f"report-{RUN}-{number}", now)
+    case.headers = {**(case.headers or {}), **signed(kwargs["data"], now), "content-type": case.media_type}
+
+
+def _is_linked(case):
+    """Tell whether a case names what the one before it made."""
+    return case.meta is None or case.meta.phase.name == "stateful"
+
+
 def _name_what_is_there(case):
     """Of four paths that name a hold or an event, let three name one made for it: else most answers would be 404.
 
     Where operations follow each other by links, they name what the one before made, and are left alone.
     """
     names, number = case.path_parameters or {}, next(NUMBERS)
-    is_linked = case.meta is None or case.meta.phase.name == "stateful"
-    if is_linked or not number % 4 or not _is_meant_to_be_valid(case, "path"):
+    if _is_linked(case) or not number % 4 or not _is_meant_to_be_valid(case, "path"):
         return
     if "holdId" in names:
         asked = {"id": f"hold-{RUN}-{number}", "channel": "SMS", "estimatedCost": "0.01"}
         case.path_parameters["holdId"] = _ask("POST", "/organization/usage/holds", json=asked)["id"]
+    if case.method == "DELETE" and names.get("provider") in FREE:
+        _ask("POST", PROVIDERS, json=SETUPS[names["provider"]])
     if "eventId" in names and _is_meant_to_be_valid(case, "query"):
         sent = {"id": f"event-{RUN}-{number}", "channel": "SMS"}
         recorded, *_ = _ask("POST", "/organization/usage/events", json={"events": [sent]})["events"]
@@ -125,7 +189,10 @@ def _days_in_order(query):
 
 
 def _as_ruled(case):
-    """A key expires in the future, a time zone is one, and where there is a budget cap SMS and calls are estimated."""
+    """A key expires in the future, a time zone is one, and where there is a budget cap SMS and calls are estimated.
+
+    Telnyx has the key that reports are signed with.
+    """
     ruled = {}
     if case.operation.path.endswith("/settle") and "occurredAt" in case.body:
         # Not long before its hold was placed, which was a moment ago.
@@ -134,6 +201,8 @@ def _as_ruled(case):
         ruled["expiresAt"] = (STARTED + timedelta(days=1)).isoformat()
     if case.body.get("timezone", "UTC") not in ZONES:
         ruled["timezone"] = "Asia/Kathmandu"
+    if case.operation.path == PROVIDERS and case.body.get("provider") == "telnyx":
+        ruled["publicKey"] = PUBLIC_KEY
     ruled |= _roomy(case.body)
     if isinstance(case.body.get("limits"), dict):
         ruled["limits"] = {**case.body["limits"], **_roomy(case.body["limits"])}
@@ -146,6 +215,10 @@ def _is_meant_to_be_valid(case, place):
     """Tell whether the fuzzer takes a part of a request for valid, or takes no such view of it."""
     components = case.meta.components if case.meta else {}
     return all(made.mode is GenerationMode.POSITIVE for where, made in components.items() if where.value == place)
+
+
+def _all_is_meant_to_be_valid(case):
+    return case.meta is None or case.meta.generation.mode is GenerationMode.POSITIVE
 
 
 def _is_cursor(text):

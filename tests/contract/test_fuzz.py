@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from sendmeter.domain.keys import SCOPES
+from sendmeter.services.vault import new_key
 from tests.live import ROOT, run_json, served_process
 
 SEED = os.environ.get("SEED") or "1"
@@ -29,6 +30,8 @@ OPTIONS = shlex.split(os.environ.get("FUZZ_OPTIONS", ""))
 DEPLOYMENT = os.environ.get("FUZZ_URL", "").rstrip("/")
 # How many links between operations a run follows at the least, of those that the contract has and the fuzzer finds.
 LINKS = 8
+# Providers that are set up while fuzzing are asked for nothing: their port is nobody's.
+ALONE = {"SENDMETER_PROVIDER_POLL_SECONDS": "0", "SENDMETER_TEST_PROVIDER_URL": "http://127.0.0.1:9"}
 RUN = Path(sys.executable).parent / "schemathesis"
 
 
@@ -79,7 +82,7 @@ def served(name, database_url, folder):
     scopes = [part for scope in SCOPES for part in ("--scope", scope)]
     options = ("--organization", organization, "--name", "fuzzer", *scopes)
     key = run_json("keys", "create", *options, database_url=database_url)["apiKey"]
-    with served_process(database_url, folder) as server:
+    with served_process(database_url, folder, environment=ALONE | {"SENDMETER_SECRETS_KEY": new_key()}) as server:
         yield Target(name, server.url, key)
         log = server.log.read_text()
     assert "ERROR" not in log

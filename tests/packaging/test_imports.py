@@ -12,6 +12,7 @@ from tests.live import ROOT
 
 LAYERS = "Calls go down: cli, mock, app, web and handlers, services, store and providers, domain, errors"
 PEEWEE = "Nothing but the store sees peewee"
+OUT = "Nothing but the way out asks other servers"
 HTTP = "Nothing below web and handlers sees HTTP"
 STORE = "Handlers never see the store's tables and queries"
 DOMAIN = "The domain sees the standard library only"
@@ -31,12 +32,21 @@ PLANTED = [
     (PEEWEE, "sendmeter/settings.py", "import peewee"),
     (PEEWEE, "sendmeter/domain/money.py", "import psycopg"),
     (PEEWEE, "handlers/usage.py", "from playhouse.pool import PooledSqliteDatabase"),
+    (LAYERS, "sendmeter/providers/telnyx.py", "import sendmeter.services.providers"),
+    (LAYERS, "sendmeter/providers/telnyx.py", "import sendmeter.store"),
+    (LAYERS, "sendmeter/domain/providers.py", "import sendmeter.providers.telnyx"),
+    (PEEWEE, "sendmeter/providers/telnyx.py", "import peewee"),
+    (OUT, "sendmeter/services/polling.py", "import httpx"),
+    (OUT, "sendmeter/providers/ses.py", "import httpx"),
+    (OUT, "handlers/providers.py", "import requests"),
     (HTTP, "sendmeter/services/usage.py", "import flask"),
     (HTTP, "sendmeter/store/usage.py", "import http.client"),
     (STORE, "handlers/usage.py", "import sendmeter.store.usage"),
     (STORE, "handlers/usage.py", "import sendmeter.store.tables"),
     (STORE, "handlers/usage.py", "import sendmeter.store.ledger"),
+    (STORE, "handlers/providers.py", "import sendmeter.store.messages"),
     (DOMAIN, "sendmeter/domain/money.py", "import orjson"),
+    (DOMAIN, "sendmeter/domain/providers.py", "import cryptography"),
     (DOMAIN, "sendmeter/domain/money.py", "import sendmeter.settings"),
     (DOMAIN, "sendmeter/domain/money.py", "import sendmeter.contract"),
 ]

@@ -132,7 +132,7 @@ def test_a_subscription_that_amazon_does_not_confirm_is_trouble(standin, amazon,
         taken(amazon.confirmation())
     assert (trouble.value.code, trouble.value.message) == (
         "http_403",
-        "Amazon SNS refuses the credentials what was asked (403).",
+        "Amazon SNS does not allow what was asked (403).",
     )
 
 
