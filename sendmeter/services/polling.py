@@ -28,7 +28,7 @@ from sendmeter.store.messages import Message
 
 CONNECTIONS_AT_ONCE = 50
 QUESTIONS_AT_ONCE = 20
-_SHORTEST_LEASE = timedelta(seconds=60)
+_SHORTEST_LEASE = timedelta(seconds=5)
 logger = logging.getLogger(__name__)
 
 
@@ -49,7 +49,7 @@ class Poller:
         """Keep what it works with; `seconds` is how long to wait before looking again, 0 for never looking."""
         self._store, self._vault, self._outgoing, self._clock = store, vault, outgoing, clock
         self._seconds, self._spacing = seconds, 1 / per_second
-        # Longer than any question may take.
+        # Longer than a question and storing its answer may take; kept before each.
         self._lease = max(_SHORTEST_LEASE, 3 * timedelta(seconds=timeout_seconds))
         self._name = f"{socket.gethostname()[:64]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._stop = threading.Event()

@@ -11,11 +11,13 @@ import pytest
 from tests.contract.test_fuzz import served
 from tests.live import ROOT
 
-PART = "--include-tag keys --include-tag organizations --phases fuzzing,stateful"
+PART = "--include-tag keys --include-tag organizations --include-tag providers --phases fuzzing,stateful"
+LISTS = ("/organization/keys", "/organizations", "/organization/providers")
+TWILIO = {"provider": "twilio", "accountSid": f"AC{'1' * 32}", "authToken": "of_the_deployment", "records": True}
 
 
 def fuzz(url, key, report, **environment):
-    """Fuzz as `make fuzz` does, but just the keys and organizations."""
+    """Fuzz as `make fuzz` does, but just the keys, organizations and providers."""
     variables = {
         "FUZZ_URL": url,
         "FUZZ_KEY": key,
@@ -44,19 +46,23 @@ def deployment(tmp_path):
 def test_a_deployment_is_fuzzed_without_a_report_or_loses_what_was_there(deployment, tmp_path):
     client = httpx.Client(base_url=deployment.url, headers={"authorization": f"Bearer {deployment.key}"})
     with client:
-        keys, organizations = (client.get(path).json()["items"] for path in ("/organization/keys", "/organizations"))
+        assert client.post("/organization/providers", json=TWILIO).status_code == 201
+        keys, organizations, providers = (client.get(path).json()["items"] for path in LISTS)
         done = fuzz(f"{deployment.url}/", deployment.key, tmp_path / "report")
         assert done.returncode == 0, done.stdout
         after = client.get("/organization/keys?limit=200").json()["items"]
         assert len(after) > len(keys)
         assert [key for key in after if key["keyId"] in {each["keyId"] for each in keys}] == keys
         assert client.get("/organizations").json()["items"][: len(organizations)] == organizations
+        assert client.get("/organization/providers").json()["items"] == providers
     suites = ElementTree.parse(tmp_path / "report" / "fuzz-deployment.xml").getroot()
     (suite,) = suites
     assert (suites.tag, suite.tag) == ("testsuites", "testsuite")
     assert len(suite) == int(suite.get("tests")) == int(suites.get("tests")) > 3
     assert {case.tag for case in suite} == {"testcase"}
-    assert {"POST /organization/keys", "DELETE /organization/keys/{keyId}"} <= {case.get("name") for case in suite}
+    fuzzed = {case.get("name") for case in suite}
+    assert {"POST /organization/keys", "DELETE /organization/keys/{keyId}"} <= fuzzed
+    assert {"POST /organization/providers", "DELETE /organization/providers/{provider}"} <= fuzzed
     assert all(float(case.get("time")) >= 0 for case in suite)
     assert [suites.get(count) for count in ("failures", "errors")] == ["0", "0"]
 
