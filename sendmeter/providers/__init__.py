@@ -3,6 +3,7 @@
 Nothing here knows the store: a module is given what was received, or asks, and gives values of the domain.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Protocol
@@ -17,6 +18,9 @@ __all__ = ["KNOWN", "Provider", "ses", "telnyx", "twilio"]
 
 class Provider(Protocol):
     """What each module of a provider has. `account` has settings and secrets, by their names in the contract."""
+
+    IDS: Mapping[str, re.Pattern[str]]
+    """Of each channel whose prices can be asked for, what the provider's ids of its messages look like."""
 
     def receive(
         self, delivery: Delivery, account: Mapping[str, str], now: datetime, outgoing: Outgoing

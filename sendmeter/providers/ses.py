@@ -27,6 +27,7 @@ OLDEST = timedelta(hours=1, minutes=5)
 """How old a delivery may be: SNS tries again for 3,600 seconds at the most, which it calls a hard limit."""
 TOLERANCE = timedelta(minutes=5)
 """How far a delivery may be ahead of our clock."""
+IDS: Final[Mapping[str, re.Pattern[str]]] = {}
 _NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _SIGNED: Final = {

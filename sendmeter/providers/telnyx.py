@@ -26,6 +26,7 @@ TOLERANCE = timedelta(minutes=5)
 _HOSTS: Final = frozenset({"api.telnyx.com"})
 _API = "https://api.telnyx.com/v2"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+IDS: Final[Mapping[str, re.Pattern[str]]] = {"SMS": _UUID}
 _SENT: Final = ("message.sent", "message.finalized")
 
 

@@ -26,9 +26,10 @@ _HOSTS: Final = frozenset({"api.twilio.com"})
 _API = "https://api.twilio.com/2010-04-01/Accounts"
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
-_RESOURCES: Final = {
-    "SMS": ("Messages", re.compile(r"(SM|MM)[0-9a-fA-F]{32}")),
-    "CALL": ("Calls", re.compile(r"CA[0-9a-fA-F]{32}")),
+_RESOURCES: Final = {"SMS": "Messages", "CALL": "Calls"}
+IDS: Final[Mapping[str, re.Pattern[str]]] = {
+    "SMS": re.compile(r"(SM|MM)[0-9a-fA-F]{32}"),
+    "CALL": re.compile(r"CA[0-9a-fA-F]{32}"),
 }
 _SENT: Final = {
     "SMS": {"sent", "delivered", "partially_delivered", "undelivered", "failed", "read"},
@@ -51,10 +52,9 @@ def receive(delivery: Delivery, account: Mapping[str, str], now: datetime, outgo
 
 def price(account: Mapping[str, str], channel: str, message_id: str, outgoing: Outgoing) -> int | None:
     """See `Provider.price`. `account` has `accountSid` and `authToken`."""
-    resource, pattern = _RESOURCES.get(channel, ("", None))
-    if pattern is None or not pattern.fullmatch(message_id):
+    if channel not in IDS or not IDS[channel].fullmatch(message_id):
         raise MessageTrouble("unknown_message", f"That is no id of Twilio's for {channel}.")
-    url = f"{_API}/{quote(account['accountSid'], safe='')}/{resource}/{message_id}.json"
+    url = f"{_API}/{quote(account['accountSid'], safe='')}/{_RESOURCES[channel]}/{message_id}.json"
     answer = outgoing.get(url, hosts=_HOSTS, auth=(account["accountSid"], account["authToken"]))
     told = answers.read(answer, "Twilio")
     if told.get("sid") != message_id or not isinstance(told.get("price", 0), str | None):

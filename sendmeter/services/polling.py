@@ -98,18 +98,19 @@ class Poller:
             return 0
         number, provider = connection.organization_number, connection.provider
         due = self._store.read(lambda: messages.due(self._store, number, provider, self._clock(), QUESTIONS_AT_ONCE))
-        asked, poll_at = 0, None
-        try:
-            account = self._account(connection) if due else {}
-            for message in due:
-                if self._stop.is_set() or not self._leased(connection):
-                    break
-                self._ask(connection, account, message, is_first=asked == 0)
-                asked += 1
-                self._stop.wait(self._spacing)
-        except ProviderTrouble as trouble:
+        asked, poll_at, has_answered = 0, None, False
+        for message in due:
+            if self._stop.is_set() or not self._leased(connection):
+                break
             asked += 1
-            poll_at = self._failed(connection, trouble)
+            try:
+                if self._ask(connection, message) and not has_answered:
+                    has_answered = True
+                    self._store.write(lambda: providers.answered(self._store, number, provider, self._clock()))
+            except ProviderTrouble as trouble:
+                poll_at = self._failed(connection, message, trouble)
+                break
+            self._stop.wait(self._spacing)
         self._release(connection, poll_at)
         return asked
 
@@ -137,23 +138,35 @@ class Poller:
         except Unavailable as error:
             raise ProviderTrouble("secrets_unreadable", error.message) from error
 
-    def _ask(self, connection: Connection, account: Mapping[str, str], message: Message, *, is_first: bool) -> None:
-        """Ask for one price, and store what is answered."""
+    def _ask(self, connection: Connection, message: Message) -> bool:
+        """Ask for one price, and store what is answered; False where it cannot be asked for."""
         number, provider = connection.organization_number, connection.provider
         asked_at = self._clock()
         trouble = None
+        pattern = KNOWN[provider].IDS.get(message.channel)
+        if pattern is None or not pattern.fullmatch(message.message_id):
+            self._store.write(lambda: self._give_up(connection, message, is_strange=pattern is not None))
+            return False
+        account = self._account(connection)
         try:
             price = KNOWN[provider].price(account, message.channel, message.message_id, self._outgoing)
         except MessageTrouble as error:
             price, trouble = None, Trouble(error.code, error.message, asked_at)
             logger.warning("%s, message %s: %s (%s)", provider, message.message_id, error.message, error.code)
-        if is_first:
-            self._store.write(lambda: providers.answered(self._store, number, provider, asked_at))
         if price is None:
             self._store.write(lambda: self._later(connection, message, trouble))
-            return
+            return True
         receipt = Receipt(message.message_id, message.channel, asked_at, price)
         receipts.take(self._store, number, provider, receipt, self._clock(), records=False)
+        return True
+
+    def _give_up(self, connection: Connection, message: Message, *, is_strange: bool) -> None:
+        """Never ask for a price that cannot be asked for; where the message's id is the reason, say so."""
+        messages.asked(self._store, connection.organization_number, message.key, None)
+        if is_strange:
+            said = f"A providerMessageId of {message.channel} was reported that is none of {connection.provider}'s."
+            trouble = Trouble("unknown_message", said, self._clock())
+            providers.troubled(self._store, connection.organization_number, connection.provider, trouble)
 
     def _later(self, connection: Connection, message: Message, trouble: Trouble | None) -> None:
         """Note that a price is not there yet, and what was wrong if anything was."""
@@ -163,8 +176,11 @@ class Poller:
         if trouble is not None:
             providers.troubled(self._store, connection.organization_number, connection.provider, trouble)
 
-    def _failed(self, connection: Connection, trouble: ProviderTrouble) -> datetime:
-        """Note a failure, and tell when the provider may be asked next."""
+    def _failed(self, connection: Connection, message: Message, trouble: ProviderTrouble) -> datetime:
+        """Note a failure, and tell when the provider may be asked next.
+
+        Then others come before the message that was asked for: it may be the one that the provider fails at.
+        """
         now, number, provider = self._clock(), connection.organization_number, connection.provider
         jitter = random.random()  # noqa: S311 - a pause, not a secret
         told = Trouble(trouble.code, trouble.message, now)
@@ -173,6 +189,7 @@ class Poller:
             known = providers.by_provider(self._store, number, provider)
             failures = known.health.failures + 1 if known else 1
             poll_at = now + pause_after(failures, trouble.retry_after, jitter)
+            messages.postpone(self._store, number, message.key, poll_at)
             providers.failed(self._store, number, provider, told, poll_at)
             return poll_at
 

@@ -54,6 +54,10 @@ _ASKED = """
 UPDATE provider_messages SET asked = asked + 1, ask_at = ?
 WHERE organization_id = ? AND provider = ? AND message_id = ? AND ask_at IS NOT NULL
 """
+_POSTPONE = """
+UPDATE provider_messages SET ask_at = ?
+WHERE organization_id = ? AND provider = ? AND message_id = ? AND ask_at IS NOT NULL
+"""
 _SETTLED = """
 UPDATE provider_messages SET ask_at = NULL
 WHERE organization_id = ? AND provider = ? AND message_id = ? AND source = ? AND event_id = ?
@@ -145,6 +149,11 @@ def asked(store: Store, organization_number: int, key: MessageKey, again_at: dat
     """Note that a price was asked for in vain, and when it is asked for again; None for not at all."""
     parameters = (None if again_at is None else microseconds(again_at), organization_number, *key)
     store.execute(_ASKED, parameters)
+
+
+def postpone(store: Store, organization_number: int, key: MessageKey, ask_at: datetime) -> None:
+    """Let a price be asked for later, without counting that it was asked for."""
+    store.execute(_POSTPONE, (microseconds(ask_at), organization_number, *key))
 
 
 def settled(store: Store, organization_number: int, event: UsageEvent) -> None:

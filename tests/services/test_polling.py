@@ -167,6 +167,54 @@ def test_a_provider_that_fails_is_asked_on_and_on_or_its_failure_is_not_told(
     check(sqlite_store, organization)
 
 
+def test_one_message_that_the_provider_fails_at_keeps_the_others_from_their_prices(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, *(sms(number) for number in range(4)))
+    path = f"/2010-04-01/Accounts/{TWILIO['accountSid']}/Messages/{SID.format(0)}.json"
+    standin.serve("api.twilio.com", path, b"<html>Sorry</html>", status=500)
+    for number in range(1, 4):
+        standin.price("twilio", SID.format(number), "-0.01")
+    with poller_of(sqlite_store, standin, clock) as poller:
+        for _ in range(10):
+            clock.advance(minutes=1)
+            poller.round()
+    found = status(sqlite_store, organization)
+    assert (found.pending, read(sqlite_store, organization).cost_nano_usd) == (1, 30_000_000)
+
+
+def test_what_cannot_be_asked_for_counts_as_an_answer_or_is_asked_for(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    telnyx = {"publicKey": "A" * 43 + "=", "apiKey": "key"}
+    set_up(sqlite_store, organization, clock, "telnyx", telnyx)
+    uuid = "40385f64-5717-4562-b3fc-2c963f66afa{}"
+    sent = {"channel": "CALL", "provider": "telnyx", "providerMessageId": uuid.format(0)}
+    record(
+        sqlite_store,
+        organization,
+        {**sent, "id": "call"},
+        {**sent, "id": "odd", "channel": "SMS", "providerMessageId": "odd"},
+    )
+    record(sqlite_store, organization, {**sent, "id": "sms", "channel": "SMS", "providerMessageId": uuid.format(1)})
+    standin.behave("unauthorized")
+    clock.advance(minutes=1)
+    since = clock()
+    with poller_of(sqlite_store, standin, clock) as poller:
+        for _ in range(5):
+            poller.round()
+            clock.advance(minutes=20)
+        health = status(sqlite_store, organization).connection.health
+        assert (health.failing_since, health.last_trouble.code) == (since, "10009")
+        assert {request.query.get("filter[uuid]", [""])[0] for request in standin.requests} == {uuid.format(1)}
+        standin.behave("well")
+        standin.price("telnyx", uuid.format(1), "0.0051")
+        poller.round()
+        clock.advance(minutes=1)
+        assert poller.round() == 0
+    assert read(sqlite_store, organization).cost_nano_usd == 5_100_000
+    assert status(sqlite_store, organization).connection.health.failing_since is None
+
+
 def test_a_provider_that_asks_for_patience_gets_none(sqlite_store, standin, clock):
     organization = founded(sqlite_store)
     set_up(sqlite_store, organization, clock)
