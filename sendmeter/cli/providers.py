@@ -135,27 +135,36 @@ def status(organization: str | None, database: str | None, as_json: bool) -> Non
 @click.argument("provider", metavar="PROVIDER", type=click.Choice(PROVIDERS))
 @organization_option
 @database_option
-def remove(provider: str, organization: str, database: str | None) -> None:
+@json_option
+def remove(provider: str, organization: str, database: str | None, as_json: bool) -> None:
     """Forget PROVIDER (telnyx, twilio or ses), with its secrets and its URL. Costs that are pending stay so."""
     from sendmeter.services import providers as services  # noqa: PLC0415 - as above
 
     with opened(database) as store:
         number = owners.get(store, organization).number
         services.remove(store, number, provider, utc_now(), by=whoever_runs_this())
+    if as_json:
+        print_json({"organizationId": organization, "provider": provider})
+        return
     click.echo(f"Removed {provider}.")
 
 
 @providers.command("new-key")
-def make_key() -> None:
+@json_option
+def make_key(as_json: bool) -> None:
     """Make a key for SENDMETER_SECRETS_KEY, which secrets are encrypted with."""
     from sendmeter.services.vault import new_key  # noqa: PLC0415 - as above
 
+    if as_json:
+        print_json({"secretsKey": new_key()})
+        return
     click.echo(new_key())
 
 
 @providers.command()
 @database_option
-def reseal(database: str | None) -> None:
+@json_option
+def reseal(database: str | None, as_json: bool) -> None:
     """Encrypt all secrets anew, with the first key of SENDMETER_SECRETS_KEY.
 
     To replace the key, put a new one first, with a comma behind it; restart the server; run this; then drop the old
@@ -167,6 +176,9 @@ def reseal(database: str | None) -> None:
     vault = vault_of(Settings.from_environment().secrets_key)
     with opened(database) as store:
         count = services.reseal(store, vault)
+    if as_json:
+        print_json({"resealed": count})
+        return
     click.echo(f"Encrypted the secrets of {count:,} {'provider' if count == 1 else 'providers'} with the first key.")
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sendmeter.contract import contract
+from tests.live import JSON
 
 USAGE = "/organization/usage"
 PATHS = {
@@ -13,6 +14,8 @@ PATHS = {
     "holdId": "campaign-1",
     "keyId": "key_" + "0" * 26,
     "organizationId": "org_" + "0" * 26,
+    "provider": "telnyx",
+    "endpointId": "ep_" + "0" * 39,
 }
 
 
@@ -26,7 +29,9 @@ def requests():
         sent = {}
         if "requestBody" in item:
             content = item["requestBody"]["content"]["application/json"]
-            sent["json"] = contract().resolve(next(iter(content["examples"].values())))["value"]
+            value = contract().resolve(next(iter(content["examples"].values())))["value"]
+            # What is signed is sent as the text that it is.
+            sent = {"content": value, "headers": JSON} if isinstance(value, str) else {"json": value}
         yield operation, path, sent
 
 

@@ -57,7 +57,7 @@ def test_each_option_is_told_of(path, option):
 
 def test_each_command_and_option_that_is_told_of_is_there():
     text = "\n".join(page.read_text() for page in EVERY_PAGE).replace("\\\n", " ")
-    told = re.findall(r"(?:^|[`( ])(sendmeter (?:[a-z]+ ?){1,2})((?:[^`|;&>\n]*))", text, re.MULTILINE)
+    told = re.findall(r"(?:^|[`( ])(sendmeter (?:[a-z][a-z-]* ?){1,3})((?:[^`|;&>\n]*))", text, re.MULTILINE)
     assert told
     for words, rest in told:
         path = next((path for path in COMMANDS if words.strip().startswith(path)), None)

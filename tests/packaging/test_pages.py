@@ -10,7 +10,7 @@ from tests.packaging import pages
 
 PAGE = {page.stem: page for page in pages.PAGES}
 README, CLIENT, OPERATOR, SENDER, MOCK = (PAGE[name] for name in ("README", "client", "operator", "sender", "mock"))
-FUZZING = PAGE["fuzzing"]
+FUZZING, PROVIDERS = PAGE["fuzzing"], PAGE["providers"]
 
 
 def answers(printed):
@@ -28,7 +28,15 @@ def answer(printed):
 
 
 def test_a_page_is_run_by_no_test():
-    assert [page.stem for page in pages.PAGES] == ["README", "client", "fuzzing", "mock", "operator", "sender"]
+    assert [page.stem for page in pages.PAGES] == [
+        "README",
+        "client",
+        "fuzzing",
+        "mock",
+        "operator",
+        "providers",
+        "sender",
+    ]
 
 
 def test_the_readme_does_not_count_what_it_reports(tmp_path):
@@ -125,6 +133,18 @@ def test_the_guide_for_operators_loses_something_on_its_way(tmp_path, empty_post
         ("2025-01-15", 0, 0),
         ("2025-02-15", 1200, 0.436),
     ]
+
+
+def test_the_guide_to_costs_from_providers_settles_nothing(tmp_path):
+    printed = pages.run(PROVIDERS, tmp_path)
+    assert answer(printed["urlopen"]) == {"outcome": "settled"}
+    usage = answer(printed.below("and usage has the cost"))
+    assert (usage["costSms"], usage["pendingCosts"]) == (0.0051, 0)
+    assert answer(printed["telnyx.json)"])["error"]["code"] == "unauthorized"
+    assert "https://usage.example.com/organization/providers/ses/events/ep_" in printed["add ses"]
+    told = printed["providers status"]
+    assert [each["provider"] for each in answers(told)[-1]["items"]] == ["ses", "telnyx"]
+    assert "Removed telnyx." in printed["reseal"]
 
 
 def test_the_guide_for_fuzzing_shows_another_change_than_it_plants(tmp_path):
