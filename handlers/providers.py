@@ -49,15 +49,15 @@ def receive(  # noqa: PLR0913, PLR0917 - a signature may be over any part of a r
     body_sha256: str | None,
 ) -> dict[str, Any]:
     """Take what a provider reports."""
-    # Just as `endpoint_url` writes it: Twilio signs the URL that it was given.
-    url = f"{settings.public_url.rstrip('/')}/organization/providers/{provider}/events/{endpoint_id}"
+    url = rules.endpoint_url(settings.public_url, provider, endpoint_id)
     delivery = Delivery(url, _given_once(headers), media_type, payload, body_sha256)
     vault = vault_of(settings.secrets_key)
     return {"outcome": providers.receive(store, vault, outgoing, provider, endpoint_id, delivery, now)}
 
 
 def _told(settings: Settings, status: Status) -> dict[str, Any]:
-    return status.to_json(rules.endpoint_url(settings.public_url, status.connection))
+    connection = status.connection
+    return status.to_json(rules.endpoint_url(settings.public_url, connection.provider, connection.endpoint_id))
 
 
 def _given_once(headers: dict[bytes, list[bytes]]) -> dict[str, str]:

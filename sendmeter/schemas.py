@@ -90,11 +90,28 @@ class Schemas:
 
     def validator(self, schema: dict[str, Any]) -> Validator:
         """Compile a schema of the document."""
-        return Validator({**_json_schema(schema), "components": {"schemas": self._components}})
+        made = _json_schema(schema)
+        return Validator({**made, "components": {"schemas": self._needed(made)}})
 
     def component(self, name: str) -> Validator:
         """Compile a named schema of the document."""
         return self.validator({"$ref": f"#/components/schemas/{name}"})
+
+    def _needed(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of a schema
+        """Give the named schemas that a schema refers to: with all of them, each validator would hold the whole."""
+        needed: dict[str, Any] = {}
+        parts = [schema]
+        while parts:
+            part = parts.pop()
+            if isinstance(part, list):
+                parts += part
+            elif isinstance(part, dict):
+                name = str(part.get("$ref", "")).removeprefix("#/components/schemas/")
+                if name in self._components and name not in needed:
+                    needed[name] = self._components[name]
+                    parts.append(needed[name])
+                parts += part.values()
+        return needed
 
 
 def _json_schema(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema

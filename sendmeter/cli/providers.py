@@ -203,7 +203,8 @@ def _add(
 
 
 def _url(found: "Status") -> str:
-    return endpoint_url(Settings.from_environment().public_url, found.connection)
+    public_url = Settings.from_environment().public_url
+    return endpoint_url(public_url, found.connection.provider, found.connection.endpoint_id)
 
 
 def _to_json(found: "Status") -> dict[str, Any]:

@@ -89,9 +89,9 @@ def read_endpoint_id(endpoint_id: str) -> int | None:
     return number if number < 2**63 else None
 
 
-def endpoint_url(public_url: str, connection: Connection) -> str:
-    """Write the URL to give to the provider, which it reports to."""
-    return f"{public_url.rstrip('/')}/organization/providers/{connection.provider}/events/{connection.endpoint_id}"
+def endpoint_url(public_url: str, provider: str, endpoint_id: str) -> str:
+    """Write the URL to give to the provider, which it reports to, and which Twilio signs."""
+    return f"{public_url.rstrip('/')}/organization/providers/{provider}/events/{endpoint_id}"
 
 
 def pause_after(failures: int, retry_after: timedelta | None, jitter: float) -> timedelta:

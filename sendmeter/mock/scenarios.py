@@ -4,6 +4,7 @@ For the same scenario the counts and costs are the same whenever it is begun; on
 """
 
 import base64
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,12 +16,10 @@ from sendmeter.domain.events import DEFAULT_SOURCE, UsageEvent
 from sendmeter.domain.holds import Asked
 from sendmeter.domain.keys import SCOPES, Key
 from sendmeter.domain.money import nano_usd
-from sendmeter.domain.providers import Trouble
+from sendmeter.domain.providers import ENDPOINT_SECRET_BYTES, Connection, Health, Trouble, endpoint_id_of
 from sendmeter.errors import Fault, InvalidRequest
 from sendmeter.mock.traffic import traffic
 from sendmeter.services import corrections, events, holds, keys, organizations
-from sendmeter.services import providers as setup
-from sendmeter.services.vault import new_key, vault_of
 from sendmeter.store import Store, providers
 
 MADE_BY = "mock"
@@ -190,11 +189,18 @@ def _fill(scenario: Scenario, store: Store, number: int, cycles: list[Cycle], no
 
 
 def _let_fail(provider: str, store: Store, number: int, since: datetime) -> None:
-    """Set a provider up, and let it refuse its key since then."""
-    given = {"publicKey": base64.b64encode(bytes(32)).decode(), "apiKey": "mock"}
-    setup.add(store, vault_of(new_key()), number, provider, given, since, by=MADE_BY)
+    """Let a provider be set up that has refused its key since then; the mock asks none."""
+    endpoint_id = endpoint_id_of(number, secrets.token_bytes(ENDPOINT_SECRET_BYTES))
+    settings = {"publicKey": base64.b64encode(bytes(32)).decode()}
+    health = Health(poll_at=since)
+    connection = Connection(number, provider, endpoint_id, False, settings, None, True, since, health)
     trouble = Trouble("10009", "Telnyx refuses the API key (401).", since)
-    store.write(lambda: providers.failed(store, number, provider, trouble, since))
+
+    def work() -> None:
+        providers.insert(store, connection)
+        providers.failed(store, number, provider, trouble, since)
+
+    store.write(work)
 
 
 def _campaigns(age: int, at: datetime) -> list[UsageEvent]:

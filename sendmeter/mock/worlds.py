@@ -16,7 +16,6 @@ from sendmeter.domain.keys import Key
 from sendmeter.errors import Fault, InvalidRequest
 from sendmeter.mock import scenarios
 from sendmeter.mock.scenarios import Scenario
-from sendmeter.services.vault import new_key
 from sendmeter.settings import Settings
 from sendmeter.startup import open_store
 from sendmeter.store import Store
@@ -82,6 +81,8 @@ class Worlds:
     """The worlds of all sessions, and the threads that work in them. Of the event loop's thread alone."""
 
     def __init__(self, folder: Path, clock: Callable[[], datetime], scenario: Scenario) -> None:
+        from sendmeter.services.vault import new_key  # noqa: PLC0415 - cryptography, which no other command needs
+
         self.settings = Settings(worker_threads=THREADS, secrets_key=new_key())
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="world")
         self.clock = clock

@@ -63,13 +63,8 @@ class Outgoing:
             raise ValueError("The test setting test_url takes a server on this machine alone: http://127.0.0.1:PORT.")
         self._test_url = test_url.rstrip("/") if test_url else None
         self._seconds = timeout_seconds
-        self._http = httpx.Client(
-            # A connection for each request: only of one that it saw being made can a `_Deadline` get hold.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            trust_env=test_url is None,
-            # The stand-in speaks no TLS; a context that trusts nobody is made in a hundredth of the time.
-            verify=True if test_url is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
+        self._making = threading.Lock()
+        self._made: httpx.Client | None = None
 
     def get(
         self,
@@ -97,7 +92,23 @@ class Outgoing:
 
     def close(self) -> None:
         """Let go of what is held open."""
-        self._http.close()
+        if self._made is not None:
+            self._made.close()
+
+    @property
+    def _http(self) -> httpx.Client:
+        """Give the client. It reads the certificates of all authorities, which no server has to wait for."""
+        with self._making:
+            if self._made is None:
+                is_test = self._test_url is not None
+                self._made = httpx.Client(
+                    # A connection for each request: only of one that it saw being made can a `_Deadline` get hold.
+                    limits=httpx.Limits(max_keepalive_connections=0),
+                    trust_env=not is_test,
+                    # The stand-in speaks no TLS; a context that trusts nobody is made in a hundredth of the time.
+                    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_test else True,
+                )
+        return self._made
 
     def _target(self, url: str, hosts: AbstractSet[str]) -> tuple[str, str]:
         found = _URL.fullmatch(url)

@@ -89,7 +89,11 @@ def test_a_delivery_that_is_not_signed_as_it_must_be_is_taken(sqlite_server):
 def test_an_endpoint_that_is_not_there_is_told_from_one_of_another_provider(sqlite_server):
     _, client = sqlite_server.organization()
     endpoint = set_up(client, TELNYX_SETUP)["endpointId"]
-    for provider, endpoint_id in (("twilio", endpoint), ("telnyx", "ep_" + "0" * 39), ("telnyx", endpoint[:-1] + "0")):
+    for provider, endpoint_id in (
+        ("twilio", endpoint),
+        ("telnyx", "ep_" + "0" * 39),
+        ("telnyx", endpoint[:-2] + ("00" if endpoint[-2] != "0" else "10")),
+    ):
         assert deliver(sqlite_server, endpoint_id, message(), provider=provider).status_code == 404
 
 
