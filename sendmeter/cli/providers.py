@@ -221,6 +221,6 @@ def _in_words(found: "Status") -> str:
         lines.append(f"{found.pending:,} pending, the oldest sent at {instant_text(found.oldest)}")
     if trouble := health.last_trouble:
         lines.append(f"last trouble at {instant_text(trouble.at)}: {trouble.message} ({trouble.code})")
-    if connection.polls and (health.failing_since or found.pending):
-        lines.append(f"asked for prices again at {instant_text(health.poll_at)}")
+    if found.asked_at is not None:
+        lines.append(f"a price is asked for next at {instant_text(found.asked_at)}")
     return "\n    ".join([*lines, _url(found)])

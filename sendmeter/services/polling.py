@@ -98,7 +98,7 @@ class Poller:
             return 0
         number, provider = connection.organization_number, connection.provider
         due = self._store.read(lambda: messages.due(self._store, number, provider, self._clock(), QUESTIONS_AT_ONCE))
-        asked, poll_at, has_answered = 0, None, False
+        asked, failed_until, has_answered = 0, None, False
         for message in due:
             if self._stop.is_set() or not self._leased(connection):
                 break
@@ -108,10 +108,10 @@ class Poller:
                     has_answered = True
                     self._store.write(lambda: providers.answered(self._store, number, provider, self._clock()))
             except ProviderTrouble as trouble:
-                poll_at = self._failed(connection, message, trouble)
+                failed_until = self._failed(connection, message, trouble)
                 break
             self._stop.wait(self._spacing)
-        self._release(connection, poll_at)
+        self._release(connection, failed_until or self._clock())
         return asked
 
     def _leased(self, connection: Connection) -> bool:
@@ -120,17 +120,9 @@ class Poller:
         until = now + self._lease
         return self._store.write(lambda: providers.lease(self._store, connection, self._name, now, until))
 
-    def _release(self, connection: Connection, poll_at: datetime | None) -> None:
-        """Give the connection back, to be asked again when a price is due, at the latest after a while."""
-        now = self._clock()
-        latest = now + timedelta(seconds=self._seconds)
-
-        def work() -> None:
-            following = messages.next_due(self._store, connection.organization_number, connection.provider)
-            at = poll_at or max(now, min(following or latest, latest))
-            providers.release(self._store, connection, self._name, at)
-
-        self._store.write(work)
+    def _release(self, connection: Connection, poll_at: datetime) -> None:
+        """Give the connection back, to be asked again from an instant on."""
+        self._store.write(lambda: providers.release(self._store, connection, self._name, poll_at))
 
     def _account(self, connection: Connection) -> Mapping[str, str]:
         try:

@@ -24,7 +24,7 @@ from sendmeter.providers.outgoing import Outgoing
 from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
 from sendmeter.services import audit, receipts
 from sendmeter.services.vault import Vault
-from sendmeter.store import Store, organizations, providers
+from sendmeter.store import Store, messages, organizations, providers
 
 SECRETS: Final[Mapping[str, tuple[str, ...]]] = {"telnyx": ("apiKey",), "twilio": ("authToken",), "ses": ()}
 """What is secret of what a provider is set up with, by the contract's names; with a secret it is asked for prices."""
@@ -33,18 +33,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A connection, and how many costs are pending with it; `oldest` is when the first of those events was sent."""
+    """A connection, and how many costs are pending with it.
+
+    `oldest` is when the first of those events was sent, `asked_at` when a price is to be asked for next.
+    """
 
     connection: Connection
     pending: int
     oldest: datetime | None
+    asked_at: datetime | None
 
     def to_json(self, endpoint_url: str) -> dict[str, Any]:
         """Write the contract's `Provider`; what there is not is left out."""
         connection, health = self.connection, self.connection.health
         times = {
             "failingSince": health.failing_since,
-            "nextQuestionAt": health.poll_at if connection.polls else None,
+            "nextQuestionAt": self.asked_at,
             "oldestPendingCost": self.oldest,
             "lastAnswerAt": health.last_answer_at,
             "lastReceiptAt": health.last_receipt_at,
@@ -70,10 +74,15 @@ def search(store: Store, organization_number: int) -> list[Status]:
 
     def work() -> list[Status]:
         pending = providers.pending(store, organization_number)
-        nothing = (0, None)
-        return [Status(each, *pending.get(each.provider, nothing)) for each in providers.of(store, organization_number)]
+        return [_status(store, each, pending.get(each.provider)) for each in providers.of(store, organization_number)]
 
     return store.snapshot(work)
+
+
+def _status(store: Store, connection: Connection, pending: tuple[int, datetime] | None) -> Status:
+    count, oldest = pending or (0, None)
+    due = messages.next_due(store, connection.organization_number, connection.provider) if connection.polls else None
+    return Status(connection, count, oldest, None if due is None else max(due, connection.health.poll_at))
 
 
 def add(

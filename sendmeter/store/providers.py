@@ -46,10 +46,15 @@ _RECEIVED = """
 UPDATE provider_connections SET last_receipt_at = ?
 WHERE organization_id = ? AND provider = ? AND (last_receipt_at IS NULL OR last_receipt_at < ?)
 """
-# Of all organizations, for the workers: each is then taken by a statement of its own organization alone.
+# Of all organizations, for the workers: each is then taken by a statement of its own organization alone. One that has
+# no price to be asked for costs a look into an index, and no write.
 _DUE = f"""
-SELECT {_COLUMNS} FROM provider_connections
-WHERE polls AND poll_at <= ? AND (leased_until IS NULL OR leased_until <= ?) ORDER BY poll_at LIMIT ?
+SELECT {_COLUMNS} FROM provider_connections AS connections
+WHERE polls AND poll_at <= ? AND (leased_until IS NULL OR leased_until <= ?) AND EXISTS (
+    SELECT 1 FROM provider_messages AS waiting WHERE waiting.organization_id = connections.organization_id
+    AND waiting.provider = connections.provider AND waiting.ask_at <= ?
+)
+ORDER BY poll_at LIMIT ?
 """
 _LEASE = """
 UPDATE provider_connections SET leased_by = ?, leased_until = ?
@@ -156,9 +161,9 @@ def received(store: Store, organization_number: int, provider: str, now: datetim
 
 
 def due(store: Store, now: datetime, limit: int) -> list[Connection]:
-    """List connections, of all organizations, that may be asked for prices and that nobody asks at the moment."""
+    """List connections, of all organizations, that are to be asked for prices and that nobody asks at the moment."""
     at = microseconds(now)
-    return [_from_row(row) for row in store.execute(_DUE, (at, at, limit)).fetchall()]
+    return [_from_row(row) for row in store.execute(_DUE, (at, at, at, limit)).fetchall()]
 
 
 def lease(store: Store, connection: Connection, worker: str, now: datetime, until: datetime) -> bool:
@@ -169,7 +174,7 @@ def lease(store: Store, connection: Connection, worker: str, now: datetime, unti
 
 
 def release(store: Store, connection: Connection, worker: str, poll_at: datetime) -> None:
-    """Give a leased connection back, to be asked next at an instant."""
+    """Give a leased connection back, to be asked again from an instant on."""
     key = (connection.organization_number, connection.provider)
     store.execute(_RELEASE, (microseconds(poll_at), *key, worker))
 
