@@ -9,12 +9,12 @@ from itertools import pairwise
 
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
-from sendmeter.services import organizations, providers, usage
+from sendmeter.services import keys, organizations, providers, usage
 from sendmeter.services.vault import Vault, new_key
 from sendmeter.services.verify import differences
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
-from tests.live import served_process
+from tests.live import Client, served_process
 from tests.providers.standin import StandIn
 from tests.services.calls import record
 
@@ -80,6 +80,28 @@ def test_killed_and_several_processes_ask_twice_at_once_or_lose_a_price(database
         times = sorted(request.at for request in standin.requests)
         gaps = [later - earlier for earlier, later in pairwise(times)]
         assert min(gaps) >= SLOW_SECONDS / 2, "two asked at once"
+
+
+def test_a_provider_that_refuses_for_too_long_makes_no_502_or_one_that_stays(tmp_path):
+    url = f"sqlite:///{tmp_path}/test.db"
+    with StandIn() as standin:
+        organization = fill(url, standin)
+        with closing(Store(url)) as store:
+            token = keys.create(store, organization.number, "test", [], datetime.now(UTC), by="test").token
+        standin.behave("unauthorized")
+        variables = {**environment(standin), "SENDMETER_PROVIDER_GRACE_SECONDS": "1"}
+        with served_process(url, tmp_path, environment=variables) as server:
+            client = Client(server.url, token)
+            wait_for(lambda: client.usage().status_code == 502)
+            error = client.usage().json()["error"]
+            assert (error["provider"], error["providerCode"]) == ("twilio", "20003")
+            known = client.usage("?costs=known").json()
+            assert (known["pendingCosts"], known["costSms"]) == (COUNT, 0)
+            standin.behave("well")
+            wait_for(lambda: client.usage().status_code == 200)
+            wait_for(lambda: not client.usage().json()["pendingCosts"])
+            assert client.usage().json()["costSms"] == COUNT / 100
+            client.close()
 
 
 def test_a_server_that_is_told_to_stop_waits_for_all_prices_or_leaves_a_lease(tmp_path):
