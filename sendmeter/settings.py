@@ -1,6 +1,7 @@
 """What can be set from outside. The only reader of the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
@@ -25,10 +26,23 @@ class Settings:
     provider_grace_seconds: int = field(default=3600, metadata={"bounds": (0, 2_592_000)})
     """How long a provider may fail before sums that lack its costs are answered with 502."""
 
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: str = field(
+        default="http://127.0.0.1:8080",
+        metadata={
+            "pattern": r"https?://[!-.0-9:;<=>\[-~A-Z]{1,255}(/[!-\"$->@-~]{0,500})?",
+            "like": "a URL like https://usage.example.com",
+        },
+    )
     """Where providers reach this server, without a slash at its end. Twilio signs the URL that it was given."""
 
-    secrets_key: str = field(default="", repr=False)
+    secrets_key: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "pattern": r"[A-Za-z0-9_-]{43}=(,[A-Za-z0-9_-]{43}=)*",
+            "like": 'a key that "sendmeter providers new-key" made, or several by commas',
+        },
+    )
     """What secrets of providers are encrypted with: keys of Fernet, by commas; the first encrypts, each decrypts."""
 
     provider_poll_seconds: float = field(default=10.0, metadata={"bounds": (0, 86_400)})
@@ -40,7 +54,13 @@ class Settings:
     provider_timeout_seconds: float = field(default=10.0, metadata={"bounds": (0.1, 300)})
     """How long to wait for a provider's whole answer."""
 
-    test_provider_url: str = ""
+    test_provider_url: str = field(
+        default="",
+        metadata={
+            "pattern": r"http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}",
+            "like": "a server on this machine, like http://127.0.0.1:9999",
+        },
+    )
     """For tests alone: a server on this machine that is asked instead of the providers."""
 
     log_level: str = field(default="info", metadata={"choices": ("debug", "info", "warning", "error")})
@@ -76,6 +96,9 @@ def _value(name: str, text: str, setting: Field[Any]) -> Any:  # noqa: ANN401 - 
     choices = setting.metadata.get("choices", (text,))
     if text not in choices:
         raise ValueError(f"{name} is {text!r}. Set it to one of {', '.join(choices)}.")
+    if not re.fullmatch(setting.metadata.get("pattern", r"(?s:.*)"), text):
+        # Not what it is: that may be secret.
+        raise ValueError(f"{name} is not {setting.metadata['like']}.")
     if "bounds" not in setting.metadata:
         return text
     least, most = setting.metadata["bounds"]

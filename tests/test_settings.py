@@ -12,6 +12,12 @@ OTHERS = {
     "SENDMETER_MAX_WAITING": "12",
     "SENDMETER_BUSY_TIMEOUT_SECONDS": "0.25",
     "SENDMETER_PROVIDER_GRACE_SECONDS": "60",
+    "SENDMETER_PUBLIC_URL": "https://usage.example.com",
+    "SENDMETER_SECRETS_KEY": f"{'a' * 43}=,{'b' * 43}=",
+    "SENDMETER_PROVIDER_POLL_SECONDS": "1.5",
+    "SENDMETER_PROVIDER_REQUESTS_PER_SECOND": "2.5",
+    "SENDMETER_PROVIDER_TIMEOUT_SECONDS": "3.5",
+    "SENDMETER_TEST_PROVIDER_URL": "http://127.0.0.1:9999",
     "SENDMETER_LOG_LEVEL": "debug",
 }
 BOUNDED = [setting for setting in fields(Settings) if "bounds" in setting.metadata]
@@ -36,6 +42,29 @@ def test_workers_get_the_settings_of_the_process_that_starts_them():
     read = Settings.from_environment(OTHERS)
     assert read.to_environment() == OTHERS
     assert Settings.from_environment(read.to_environment()) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SENDMETER_SECRETS_KEY", "s3cret"),
+        ("SENDMETER_SECRETS_KEY", f"{'a' * 43}=,s3cret"),
+        ("SENDMETER_PUBLIC_URL", "meter.example.org"),
+        ("SENDMETER_PUBLIC_URL", "https://s3cret@usage.example.com"),
+        ("SENDMETER_PUBLIC_URL", "https://usage.example.com/?s3cret"),
+        ("SENDMETER_TEST_PROVIDER_URL", "https://api.example.com"),
+        ("SENDMETER_TEST_PROVIDER_URL", "http://127.0.0.1:9@api.example.com"),
+    ],
+)
+def test_what_is_of_another_form_is_taken_or_shown(name, text):
+    with pytest.raises(ValueError, match=f"^{name} is not ") as refused:
+        Settings.from_environment({name: text})
+    assert "s3cret" not in str(refused.value)
+    assert text not in str(refused.value)
+
+
+def test_a_secret_is_shown_with_the_settings():
+    assert "aaa" not in repr(Settings.from_environment(OTHERS))
 
 
 def test_the_environment_of_the_process_is_read(monkeypatch):

@@ -32,6 +32,10 @@ ANSWERS = {
     "keys.search": 200,
     "keys.create": 201,
     "keys.revoke": 404,  # no key goes by the example's id: a try must not revoke the caller's own
+    "providers.search": 200,
+    "providers.add": 201,
+    "providers.receive": None,  # what a provider signed is sent as a file, which is to be chosen first
+    "providers.remove": 204,
     "organizations.search": 200,
     "organizations.create": 201,
     "organizations.get": 404,
@@ -110,7 +114,7 @@ def test_an_operation_cannot_be_tried_as_it_stands(docs, key):
     for operation_id in docs.locator(".opblock-summary-operation-id").all_inner_texts():
         block = operation(docs, operation_id)
         unfold(block)
-        answers[operation_id], _ = execute(block)
+        answers[operation_id] = execute(block)[0] if ANSWERS[operation_id] else None
         unfold(block)
     assert answers == ANSWERS
 

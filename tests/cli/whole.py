@@ -11,9 +11,14 @@ from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.events import UsageEvent
 from sendmeter.domain.holds import Asked
-from sendmeter.services import corrections, events, holds, keys, organizations
+from sendmeter.domain.providers import Trouble
+from sendmeter.domain.receipts import Receipt
+from sendmeter.services import corrections, events, holds, keys, organizations, receipts
+from sendmeter.services import providers as setup
 from sendmeter.services.organizations import Change
-from sendmeter.store import Store
+from sendmeter.services.vault import Vault, new_key
+from sendmeter.store import Store, messages
+from sendmeter.store import providers as stored
 from sendmeter.store.schema import upgrade
 from tests.services.calls import fail
 
@@ -39,8 +44,26 @@ def fill(url):
         short = keys.create(store, number, "short", ["events:read"], now, by="test", expires_at=now + timedelta(days=1))
         keys.revoke(store, short.key.key_id, now, by="test")
         fail(store, number, "telnyx", '10009 \\ "quota"', now)
+        _tell(store, number, now)
         organizations.create(store, "Empty", Anchor(1, "UTC"), Caps(), now, by="test")
         return founded.token
+
+
+def _tell(store, number, now):
+    """Set providers up, one of which has told and was asked."""
+    given = {"publicKey": "A" * 43 + "=", "apiKey": "key", "records": True}
+    setup.add(store, Vault(new_key()), number, "telnyx", given, now, by="test")
+    receipts.take(store, number, "telnyx", Receipt("m-0", "SMS", now, 5), now, records=False)
+    waiting = ("telnyx", "m-1")
+    connection = setup.search(store, number)[0].connection
+
+    def work():
+        messages.asked(store, number, waiting, now)
+        stored.answered(store, number, "telnyx", now)
+        stored.failed(store, number, "telnyx", Trouble("10009", 'It \\ "fails".', now), now)
+        stored.lease(store, connection, "worker", now, now)
+
+    store.write(work)
 
 
 def _record(store, number, now):
