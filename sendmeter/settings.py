@@ -29,7 +29,7 @@ class Settings:
     public_url: str = field(
         default="http://127.0.0.1:8080",
         metadata={
-            "pattern": r"https?://[!-.0-9:;<=>\[-~A-Z]{1,255}(/[!-\"$->@-~]{0,500})?",
+            "pattern": r"https?://([a-z0-9.-]{1,255}|\[[0-9a-f:]{2,45}\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,500})?",
             "like": "a URL like https://usage.example.com",
         },
     )

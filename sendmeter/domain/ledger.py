@@ -10,6 +10,8 @@ from sendmeter.domain.money import usd
 from sendmeter.domain.usage import Counter
 
 VOID, SETTLE = "void", "settle"
+MOST_CORRECTIONS = 20
+"""Of one event; the void is not counted."""
 
 
 @dataclass(frozen=True, slots=True)

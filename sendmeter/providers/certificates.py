@@ -43,6 +43,8 @@ class _Kept:
 # One for each way out, gone with it.
 _kept: WeakKeyDictionary[Outgoing, OrderedDict[str, _Kept]] = WeakKeyDictionary()
 _lock = threading.Lock()
+_asking = threading.Lock()
+LONGEST_WAIT_SECONDS = 0.25
 
 
 def fetch(url: str, host: str, now: datetime, outgoing: Outgoing) -> Certificate:
@@ -53,8 +55,14 @@ def fetch(url: str, host: str, now: datetime, outgoing: Outgoing) -> Certificate
     with _lock:
         kept = _kept.setdefault(outgoing, OrderedDict()).get(url)
     if kept is None or kept.until < now:
-        kept = _ask(url, host, now, outgoing)
-        _keep(url, kept, outgoing)
+        # One asks at a time, and the others are told to come again: else all threads that write would wait for Amazon.
+        if not _asking.acquire(timeout=LONGEST_WAIT_SECONDS):
+            raise ProviderTrouble("busy", "The certificate of Amazon SNS is being asked for.")
+        try:
+            kept = _ask(url, host, now, outgoing)
+            _keep(url, kept, outgoing)
+        finally:
+            _asking.release()
     if kept.certificate is None:
         raise ProviderTrouble(kept.code, kept.message)
     return kept.certificate

@@ -1,12 +1,15 @@
 """Costs as providers write them: decimal strings or JSON numbers, with their currency beside them."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from sendmeter.domain.money import NANO_USD_PER_USD, nano_usd
+from sendmeter.domain.receipts import Receipt
 from sendmeter.providers.troubles import MessageTrouble
 
-# More than any message or call costs; sums of such still fit into the store's integers.
-_MOST_NANO_USD = 1_000_000 * NANO_USD_PER_USD
+# What the contract lets an event cost: more than any message or call does.
+_MOST_NANO_USD = 1_000_000 * NANO_USD_PER_USD - 1
 
 
 def check_currency(currency: object) -> None:
@@ -26,9 +29,29 @@ def read_cost(amount: object) -> int:
         cost = nano_usd(amount)
     except ValueError as error:
         raise MessageTrouble("unreadable_cost", f"The cost {error}.") from None
+    return check_bound(cost)
+
+
+def check_bound(cost: int) -> int:
+    """Give a cost in nano-USD that a message can have.
+
+    Raises MessageTrouble where it is more.
+    """
     if cost > _MOST_NANO_USD:
         raise MessageTrouble("unreadable_cost", "The cost is more than a message can cost.")
     return cost
+
+
+def costing(receipt: Receipt, read: Callable[[], int | None]) -> Receipt:
+    """Give a receipt with the cost that is read.
+
+    Raises MessageTrouble, which has the receipt without it: that the message was sent is told all the same.
+    """
+    try:
+        return replace(receipt, cost_nano_usd=read())
+    except MessageTrouble as trouble:
+        trouble.receipt = receipt
+        raise
 
 
 def read_charge(amount: str) -> int:

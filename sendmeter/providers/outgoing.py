@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "broken_answer": "broke off before its answer was whole",
     "too_large": f"answers with more than {MOST_BYTES // 1024} KiB",
     "redirected": "answers with a redirection, which is not followed",
+    "closed": "is not asked any more, since the server stops",
     "unusable_secret": "cannot be asked: what is set up for it has characters that no header may have",
 }
 
@@ -63,7 +64,9 @@ class Outgoing:
             raise ValueError("The test setting test_url takes a server on this machine alone: http://127.0.0.1:PORT.")
         self._test_url = test_url.rstrip("/") if test_url else None
         self._seconds = timeout_seconds
-        self._making = threading.Lock()
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._under_way: set[_Deadline] = set()
         self._made: httpx.Client | None = None
 
     def get(
@@ -77,7 +80,8 @@ class Outgoing:
         """Ask for an HTTPS URL at one of `hosts`; `auth` is a user and a password.
 
         Raises ValueError where the URL is no such one: what came from outside is checked before. Raises ProviderTrouble
-        (`timeout`, `unreachable`, `broken_answer`, `too_large`, `redirected`, `unusable_secret`) where no answer came.
+        (`timeout`, `unreachable`, `broken_answer`, `too_large`, `redirected`, `unusable_secret`, `closed`)
+        where no answer came.
         Any status but a redirection is an answer.
         """
         host, target = self._target(url, hosts)
@@ -91,14 +95,19 @@ class Outgoing:
         return answer
 
     def close(self) -> None:
-        """Let go of what is held open."""
+        """Break off what is asked, and ask no more."""
+        with self._lock:
+            self._is_closed = True
+            under_way = list(self._under_way)
+        for deadline in under_way:
+            deadline.break_off()
         if self._made is not None:
             self._made.close()
 
     @property
     def _http(self) -> httpx.Client:
         """Give the client. It reads the certificates of all authorities, which no server has to wait for."""
-        with self._making:
+        with self._lock:
             if self._made is None:
                 is_test = self._test_url is not None
                 self._made = httpx.Client(
@@ -118,7 +127,9 @@ class Outgoing:
 
     def _ask(self, target: str, headers: Mapping[str, str], auth: tuple[str, str] | None) -> Answer | str:
         """Give the answer, or the code of what went wrong."""
-        with _Deadline(self._seconds) as deadline:
+        with _Deadline(self._seconds) as deadline, self._known(deadline) as may_ask:
+            if not may_ask:
+                return "closed"
             extensions = {"timeout": httpx.Timeout(self._seconds).as_dict(), "trace": deadline.watch}
             # Not made by the client, which would add the cookies that another organization's request was given.
             request = httpx.Request("GET", target, headers=headers, extensions=extensions)
@@ -135,6 +146,18 @@ class Outgoing:
             except httpx.HTTPError:
                 return "timeout" if deadline.has_passed else "broken_answer"
 
+    @contextlib.contextmanager
+    def _known(self, deadline: "_Deadline") -> Iterator[bool]:
+        """Let `close` know what is under way; tell whether it may be."""
+        with self._lock:
+            self._under_way.add(deadline)
+            may_ask = not self._is_closed
+        try:
+            yield may_ask
+        finally:
+            with self._lock:
+                self._under_way.discard(deadline)
+
 
 class _Deadline:
     """Breaks a connection off when its time is up, wherever it is then: a server that drips holds nobody up.
@@ -146,7 +169,7 @@ class _Deadline:
         self._ends_at = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._handles: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._break_off)
+        self._timer = threading.Timer(seconds, self.break_off)
         self._timer.daemon = True
 
     @property
@@ -160,7 +183,7 @@ class _Deadline:
             with self._lock:
                 self._handles.append(told["return_value"].get_extra_info("socket").dup())
             if self.has_passed:
-                self._break_off()
+                self.break_off()
 
     def __enter__(self) -> "_Deadline":
         self._timer.start()
@@ -172,7 +195,9 @@ class _Deadline:
             while self._handles:
                 self._handles.pop().close()
 
-    def _break_off(self) -> None:
+    def break_off(self) -> None:
+        """End the connection, at whatever it is, as if its time were up."""
+        self._ends_at = 0.0
         with self._lock:
             for handle in self._handles:
                 with contextlib.suppress(OSError):  # the server was quicker

@@ -13,7 +13,6 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from sendmeter.domain.instants import instant_of
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import Unauthorized
 from sendmeter.providers import answers, costs, documents
@@ -68,7 +67,7 @@ def _verify(delivery: Delivery, public_key: str, now: datetime) -> None:
         _key(public_key).verify(signature, f"{told_at}|".encode() + delivery.body)
     except InvalidSignature:
         raise _unauthorized("The signature is not Telnyx's.") from None
-    if abs(now - instant_of(int(told_at) * 1_000_000)) > TOLERANCE:
+    if abs(int(told_at) - now.timestamp()) > TOLERANCE.total_seconds():
         raise _unauthorized("The signature is older than five minutes, or from the future.")
 
 
@@ -102,14 +101,15 @@ def _of_message(event: dict[str, Any]) -> Receipt | None:
     told_at = documents.expect_instant(event, "/data/occurred_at")
     is_dated = documents.at(event, "/data/payload/sent_at") is not None
     recipients = documents.at(event, "/data/payload/to")
-    return Receipt(
+    receipt = Receipt(
         message_id=documents.expect_message_id(event, "/data/payload/id"),
         channel="SMS",
         told_at=told_at,
-        cost_nano_usd=_cost(documents.at(event, "/data/payload/cost"), "/data/payload/cost"),
         quantity=len(documents.expect(event, "/data/payload/to", list)) if recipients else 1,
         sent_at=documents.expect_instant(event, "/data/payload/sent_at") if is_dated else told_at,
     )
+    told = documents.at(event, "/data/payload/cost")
+    return costs.costing(receipt, lambda: _cost(told, "/data/payload/cost"))
 
 
 def _cost(cost: Any, pointer: str) -> int | None:  # noqa: ANN401 - any JSON
@@ -126,13 +126,13 @@ def _cost(cost: Any, pointer: str) -> int | None:  # noqa: ANN401 - any JSON
 
 def _of_call(event: dict[str, Any]) -> Receipt:
     """Read `call.cost`. It does not tell when the call was made, only that it is over."""
-    is_known = documents.at(event, "/data/payload/status") == "success"
-    return Receipt(
+    receipt = Receipt(
         message_id=documents.expect_message_id(event, "/data/payload/call_leg_id"),
         channel="CALL",
         told_at=documents.expect_instant(event, "/data/occurred_at"),
-        cost_nano_usd=_total(event) if is_known else None,
     )
+    is_known = documents.at(event, "/data/payload/status") == "success"
+    return costs.costing(receipt, lambda: _total(event) if is_known else None)
 
 
 def _total(event: dict[str, Any]) -> int | None:
@@ -163,7 +163,7 @@ def _of_records(account: Mapping[str, str], message_id: str, outgoing: Outgoing)
         return None
     for record in ours:
         costs.check_currency(record.get("currency"))
-    return sum(costs.read_cost(record["cost"]) for record in ours)
+    return costs.check_bound(sum(costs.read_cost(record["cost"]) for record in ours))
 
 
 def _of_message_itself(account: Mapping[str, str], message_id: str, outgoing: Outgoing) -> int | None:

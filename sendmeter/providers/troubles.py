@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sendmeter.domain.receipts import Receipt
+
 
 class ProviderTrouble(Exception):  # noqa: N818 - named for what it tells
     """A provider does not answer, or not as it should: it is left alone for a while.
@@ -18,7 +20,12 @@ class ProviderTrouble(Exception):  # noqa: N818 - named for what it tells
 
 
 class MessageTrouble(Exception):  # noqa: N818 - named for what it tells
-    """A provider answers, but does not know that message, or tells a cost of it that cannot be counted."""
+    """A provider answers, but does not know that message, or tells a cost of it that cannot be counted.
+
+    `receipt` is what was delivered, if it was, without the cost.
+    """
+
+    receipt: Receipt | None = None
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

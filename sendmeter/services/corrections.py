@@ -7,15 +7,14 @@ from sendmeter.domain.channels import COSTED_CHANNELS
 from sendmeter.domain.events import EventKey, Place, place_of
 from sendmeter.domain.ids import new_id
 from sendmeter.domain.instants import instant_text
-from sendmeter.domain.ledger import SETTLE, VOID, Correction, Entry, settlement_of, void_of
+from sendmeter.domain.ledger import MOST_CORRECTIONS, SETTLE, VOID, Correction, Entry, settlement_of, void_of
+from sendmeter.domain.organizations import Organization
 from sendmeter.errors import Conflict, Fault
+from sendmeter.services import messages
 from sendmeter.services.cycles import written_at
-from sendmeter.services.events import entry_of
-from sendmeter.services.ledger import correct
+from sendmeter.services.ledger import correct, entry_of
 from sendmeter.store import Store, organizations
-
-MOST_CORRECTIONS = 20
-"""Of one event; the void is not counted."""
+from sendmeter.store import messages as stored_messages
 
 
 def void(store: Store, organization_number: int, key: EventKey, reason: str, now: datetime, *, by: str) -> Entry:
@@ -27,13 +26,18 @@ def void(store: Store, organization_number: int, key: EventKey, reason: str, now
     correction_id = new_id("cor", now, secrets.token_bytes(10))
 
     def work() -> Entry:
-        entry, place = _locked(store, organization_number, key, now)
+        organization, entry, place = _locked(store, organization_number, key, now)
         if _has(entry, correction_id):
             return entry
         _check_not_voided(entry)
+        # Before counters, as where events are recorded.
+        message = stored_messages.lock(store, organization_number, entry.event)
         number, amounts = len(entry.corrections) + 1, void_of(entry, place)
         correction = Correction(number, correction_id, VOID, amounts, reason, place, now, by)
-        return correct(store, organization_number, entry, correction)
+        voided = correct(store, organization_number, entry, correction)
+        if message is not None:
+            messages.hand_over(store, organization, message, key, now)
+        return voided
 
     return store.write(work)
 
@@ -56,7 +60,7 @@ def settle(
     correction_id = new_id("cor", now, secrets.token_bytes(10))
 
     def work() -> Entry:
-        entry, place = _locked(store, organization_number, key, now)
+        _, entry, place = _locked(store, organization_number, key, now)
         if _has(entry, correction_id):
             return entry
         if entry.event.channel not in COSTED_CHANNELS:
@@ -75,12 +79,12 @@ def settle(
     return store.write(work)
 
 
-def _locked(store: Store, organization_number: int, key: EventKey, now: datetime) -> tuple[Entry, Place]:
+def _locked(store: Store, organization_number: int, key: EventKey, now: datetime) -> tuple[Organization, Entry, Place]:
     """Find an event, and where a correction of it is booked; nobody else corrects meanwhile."""
     organization = organizations.lock(store, organization_number)
     entry = entry_of(store, organization_number, key)
     running = written_at(store, organization, now)
-    return entry, place_of(entry.place.booked_at, entry.place.cycle, running, now)
+    return organization, entry, place_of(entry.place.booked_at, entry.place.cycle, running, now)
 
 
 def _has(entry: Entry, correction_id: str) -> bool:

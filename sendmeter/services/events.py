@@ -11,11 +11,12 @@ from sendmeter.domain.events import Booking, EventKey, Place, UsageEvent, as_sen
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.ledger import Entry
 from sendmeter.domain.organizations import Organization
-from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound
+from sendmeter.errors import Conflict, Fault, InvalidRequest
 from sendmeter.services import audit, messages
 from sendmeter.services.cycles import cycle_at, written_at
+from sendmeter.services.ledger import corrected, entry_of
 from sendmeter.services.paging import start_of
-from sendmeter.store import Store, corrections, events, organizations, usage
+from sendmeter.store import Store, events, organizations, usage
 
 Batch = Sequence[tuple[str, UsageEvent]]
 """Events, each with a pointer to where it stands in what the sender sent."""
@@ -112,7 +113,7 @@ def search(store: Store, organization_number: int, wanted: Search, cursor: str |
             limit=limit + 1,
         )
         page = page_of(organization.cursor_key, listing, found, limit, events.position)
-        return replace(page, items=_corrected(store, organization_number, page.items))
+        return replace(page, items=corrected(store, organization_number, page.items))
 
     return store.snapshot(work)
 
@@ -123,27 +124,6 @@ def get(store: Store, organization_number: int, key: EventKey) -> Entry:
     Raises NotFound where there is none.
     """
     return store.snapshot(lambda: entry_of(store, organization_number, key))
-
-
-def entry_of(store: Store, organization_number: int, key: EventKey) -> Entry:
-    """Find an event within a unit of work that is under way.
-
-    Raises NotFound where there is none.
-    """
-    found = events.by_keys(store, organization_number, [key])
-    if key not in found:
-        source, event_id = key
-        raise NotFound(
-            f"There is no event {event_id!r} of source {source!r}.",
-            fix="Name an event that was recorded with a key of this organization, and its source if that is not 'api'.",
-        )
-    return _corrected(store, organization_number, [found[key]])[0]
-
-
-def _corrected(store: Store, organization_number: int, entries: list[Entry]) -> list[Entry]:
-    """Give entries with their corrections."""
-    found = corrections.by_keys(store, organization_number, [entry.event.key for entry in entries])
-    return [replace(entry, corrections=tuple(found.get(entry.event.key, ()))) for entry in entries]
 
 
 def _refused(

@@ -1,9 +1,32 @@
-"""Adding a correction to the ledger: the entry itself, the counters of its place, and what then waits no more."""
+"""The ledger's entries: found with their corrections, and corrected."""
 
 from dataclasses import replace
 
+from sendmeter.domain.events import EventKey
 from sendmeter.domain.ledger import Correction, Entry
+from sendmeter.errors import NotFound
 from sendmeter.store import Store, corrections, events, messages, usage
+
+
+def entry_of(store: Store, organization_number: int, key: EventKey) -> Entry:
+    """Find an event within a unit of work that is under way.
+
+    Raises NotFound where there is none.
+    """
+    found = events.by_keys(store, organization_number, [key])
+    if key not in found:
+        source, event_id = key
+        raise NotFound(
+            f"There is no event {event_id!r} of source {source!r}.",
+            fix="Name an event that was recorded with a key of this organization, and its source if that is not 'api'.",
+        )
+    return corrected(store, organization_number, [found[key]])[0]
+
+
+def corrected(store: Store, organization_number: int, entries: list[Entry]) -> list[Entry]:
+    """Give entries with their corrections."""
+    found = corrections.by_keys(store, organization_number, [entry.event.key for entry in entries])
+    return [replace(entry, corrections=tuple(found.get(entry.event.key, ()))) for entry in entries]
 
 
 def correct(store: Store, organization_number: int, entry: Entry, correction: Correction) -> Entry:

@@ -1,19 +1,23 @@
-"""Where recorded events meet what their providers told before: the cost that waited for its event."""
+"""Where recorded events meet what their providers tell: which event has a message's cost, and when it gets it."""
 
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sendmeter.domain.events import Booking, EventKey, Place
+from sendmeter.domain.events import Booking, EventKey, Place, place_of
 from sendmeter.domain.ids import new_id
-from sendmeter.domain.ledger import SETTLE, Correction, Entry, settlement_of
+from sendmeter.domain.ledger import MOST_CORRECTIONS, SETTLE, Correction, Entry, settlement_of
+from sendmeter.domain.organizations import Organization
 from sendmeter.domain.providers import FIRST_QUESTION
-from sendmeter.services.ledger import correct
-from sendmeter.store import Store, corrections, messages
+from sendmeter.services.cycles import written_at
+from sendmeter.services.ledger import correct, corrected, entry_of
+from sendmeter.store import Store, corrections, events, messages
 from sendmeter.store.messages import Message
 
 TOLD = "told by the provider"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,66 @@ def settle(store: Store, organization_number: int, known: Sequence[Known], now: 
         by = told_by(booking.event.provider or "")
         correction = Correction(1, correction_id, SETTLE, amounts, each.reason, place, now, by)
         correct(store, organization_number, entry, correction)
+
+
+def settle_told(store: Store, organization: Organization, message: Message, now: datetime) -> bool:
+    """Give a message's event the cost that its provider told last; tell whether that is another one than it had.
+
+    With the organization locked. Whatever other event of the message waits for a cost has none of its own.
+    """
+    if message.event is None or message.cost_nano_usd is None:
+        return False
+    others = [each for each in _of_message(store, organization, message) if each.event.key != message.event]
+    for entry in others:
+        if entry.pending:
+            _settle(store, organization, entry, 0, _counted_with(message), now)
+    entry = entry_of(store, organization.number, message.event)
+    return _is_the_providers(entry) and _settle(store, organization, entry, message.cost_nano_usd, TOLD, now)
+
+
+def hand_over(store: Store, organization: Organization, message: Message, voided: EventKey, now: datetime) -> None:
+    """Let a message whose event was voided be of another event that was reported of it, which then has its cost.
+
+    With the organization and the message locked.
+    """
+    if message.event != voided:
+        return
+    heirs = [each for each in _of_message(store, organization, message) if _is_the_providers(each)]
+    if heirs:
+        heir = heirs[0].event.key
+        messages.take_over(store, organization.number, message, heir, now)
+        settle_told(store, organization, replace(message, event=heir), now)
+
+
+def _of_message(store: Store, organization: Organization, message: Message) -> list[Entry]:
+    keys = events.of_message(store, organization.number, *message.key)
+    found = events.by_keys(store, organization.number, keys)
+    return corrected(store, organization.number, [found[key] for key in keys])
+
+
+def _settle(
+    store: Store, organization: Organization, entry: Entry, cost_nano_usd: int, reason: str, now: datetime
+) -> bool:
+    running = written_at(store, organization, now)
+    place = place_of(entry.place.booked_at, entry.place.cycle, running, now)
+    amounts = settlement_of(entry, place, cost_nano_usd)
+    number, by = len(entry.corrections) + 1, told_by(entry.event.provider or "")
+    if amounts is None:
+        return False
+    if number > MOST_CORRECTIONS:
+        logger.warning("event %s was corrected %d times: what %s tells is left", entry.event.key, number - 1, by)
+        return False
+    correction_id = new_id("cor", now, secrets.token_bytes(10))
+    correct(
+        store, organization.number, entry, Correction(number, correction_id, SETTLE, amounts, reason, place, now, by)
+    )
+    return True
+
+
+def _is_the_providers(entry: Entry) -> bool:
+    """Tell whether a provider's word counts for an event: nobody told its cost yet, or only the provider did."""
+    by = told_by(entry.event.provider or "")
+    return entry.event.pending and all(each.made_by == by for each in entry.corrections)
 
 
 def _is_voided(store: Store, organization_number: int, key: EventKey | None) -> bool:

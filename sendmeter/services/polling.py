@@ -13,11 +13,12 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 
-from sendmeter.domain.providers import Connection, Trouble, next_question, pause_after
+from sendmeter.domain.providers import MOST_QUESTIONS, Connection, Trouble, next_question, pause_after
 from sendmeter.domain.receipts import Receipt
-from sendmeter.errors import Unavailable
+from sendmeter.errors import InvalidRequest, Unavailable
 from sendmeter.providers import KNOWN
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
@@ -27,6 +28,7 @@ from sendmeter.store import Store, messages, providers
 from sendmeter.store.messages import Message
 
 CONNECTIONS_AT_ONCE = 50
+_OUT_OF_REACH = ("timeout", "unreachable")
 QUESTIONS_AT_ONCE = 20
 _SHORTEST_LEASE = timedelta(seconds=5)
 logger = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class Poller:
         self._store, self._vault, self._outgoing, self._clock = store, vault, outgoing, clock
         self._seconds, self._spacing = seconds, 1 / per_second
         # Longer than a question and storing its answer may take; kept before each.
-        self._lease = max(_SHORTEST_LEASE, 3 * timedelta(seconds=timeout_seconds))
+        self._lease = max(_SHORTEST_LEASE, 3 * timedelta(seconds=timeout_seconds)) + timedelta(seconds=self._spacing)
         self._name = f"{socket.gethostname()[:64]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
@@ -63,21 +65,29 @@ class Poller:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Stop, after the question that is under way."""
+        """Stop; the questions that are under way are broken off, and asked again by whoever comes next."""
         self._stop.set()
+        self._outgoing.close()
         if self._thread.is_alive():
             self._thread.join()
 
     def round(self) -> int:
         """Ask each connection that is due for the prices that are; tell how many questions were asked."""
         now = self._clock()
+        self._forget_failures()
         found = self._store.read(lambda: providers.due(self._store, now, CONNECTIONS_AT_ONCE))
         asked = 0
+        # A provider that cannot be reached is not waited for once more for each organization that is set up with it.
+        out_of_reach: set[str] = set()
         for connection in found:
-            if self._stop.is_set():
-                break
-            asked += self._visit(connection)
+            if not self._stop.is_set() and connection.provider not in out_of_reach:
+                asked += self._visit(connection, out_of_reach)
         return asked
+
+    def _forget_failures(self) -> None:
+        """Forget failures of providers of which no price is waited for: nobody would find out that they end."""
+        for number, provider in self._store.read(lambda: providers.stale(self._store)):
+            self._store.write(partial(providers.forget_failure, self._store, number, provider))
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -92,33 +102,41 @@ class Poller:
             if not asked:
                 self._stop.wait(self._seconds)
 
-    def _visit(self, connection: Connection) -> int:
+    def _visit(self, connection: Connection, out_of_reach: set[str]) -> int:
         """Ask one connection for the prices that are due."""
-        if not self._leased(connection):
-            return 0
         number, provider = connection.organization_number, connection.provider
         due = self._store.read(lambda: messages.due(self._store, number, provider, self._clock(), QUESTIONS_AT_ONCE))
         asked, failed_until, has_answered = 0, None, False
         for message in due:
-            if self._stop.is_set() or not self._leased(connection):
+            # Taken anew for each question: it may have been set up otherwise, or be another's.
+            leased = None if self._stop.is_set() else self._leased(connection)
+            if leased is None:
                 break
             asked += 1
             try:
-                if self._ask(connection, message) and not has_answered:
+                if self._ask(leased, message) and not has_answered:
                     has_answered = True
-                    self._store.write(lambda: providers.answered(self._store, number, provider, self._clock()))
+                    self._answered(leased)
             except ProviderTrouble as trouble:
-                failed_until = self._failed(connection, message, trouble)
+                # What is broken off because this worker stops is not the provider's failure.
+                failed_until = None if self._stop.is_set() else self._failed(leased, message, trouble)
+                if trouble.code in _OUT_OF_REACH:
+                    out_of_reach.add(provider)
                 break
             self._stop.wait(self._spacing)
-        self._release(connection, failed_until or self._clock())
+        if asked:
+            self._release(connection, failed_until or self._clock())
         return asked
 
-    def _leased(self, connection: Connection) -> bool:
-        """Take the connection, or keep it for as long again as a question may take."""
+    def _leased(self, connection: Connection) -> Connection | None:
+        """Take a connection, or keep it for as long again as a question may take; give it as it is set up now."""
         now = self._clock()
         until = now + self._lease
         return self._store.write(lambda: providers.lease(self._store, connection, self._name, now, until))
+
+    def _answered(self, connection: Connection) -> None:
+        now = self._clock()
+        self._store.write(lambda: providers.answered(self._store, connection, self._name, now))
 
     def _release(self, connection: Connection, poll_at: datetime) -> None:
         """Give the connection back, to be asked again from an instant on."""
@@ -149,24 +167,37 @@ class Poller:
             self._store.write(lambda: self._later(connection, message, trouble))
             return True
         receipt = Receipt(message.message_id, message.channel, asked_at, price)
-        receipts.take(self._store, number, provider, receipt, self._clock(), records=False)
+        try:
+            receipts.take(self._store, number, provider, receipt, self._clock(), records=False)
+        except InvalidRequest as error:
+            uncounted = Trouble("uncounted", error.message, asked_at)
+            self._store.write(lambda: self._later(connection, message, uncounted))
         return True
 
     def _give_up(self, connection: Connection, message: Message, *, is_strange: bool) -> None:
         """Never ask for a price that cannot be asked for; where the message's id is the reason, say so."""
-        messages.asked(self._store, connection.organization_number, message.key, None)
+        trouble = None
         if is_strange:
             said = f"A providerMessageId of {message.channel} was reported that is none of {connection.provider}'s."
             trouble = Trouble("unknown_message", said, self._clock())
-            providers.troubled(self._store, connection.organization_number, connection.provider, trouble)
+        self._noted(connection, message, None, trouble)
 
     def _later(self, connection: Connection, message: Message, trouble: Trouble | None) -> None:
         """Note that a price is not there yet, and what was wrong if anything was."""
         pause = next_question(message.asked + 1)
-        again_at = None if pause is None else self._clock() + pause
-        messages.asked(self._store, connection.organization_number, message.key, again_at)
+        if pause is None and trouble is None:
+            trouble = Trouble(
+                "no_price", f"A price was asked for {MOST_QUESTIONS} times, and never told.", self._clock()
+            )
+        self._noted(connection, message, None if pause is None else self._clock() + pause, trouble)
+
+    def _noted(
+        self, connection: Connection, message: Message, again_at: datetime | None, trouble: Trouble | None
+    ) -> None:
+        # The connection first, then the message, as where a receipt is taken.
         if trouble is not None:
             providers.troubled(self._store, connection.organization_number, connection.provider, trouble)
+        messages.asked(self._store, connection.organization_number, message.key, again_at)
 
     def _failed(self, connection: Connection, message: Message, trouble: ProviderTrouble) -> datetime:
         """Note a failure, and tell when the provider may be asked next.
@@ -181,8 +212,8 @@ class Poller:
             known = providers.by_provider(self._store, number, provider)
             failures = known.health.failures + 1 if known else 1
             poll_at = now + pause_after(failures, trouble.retry_after, jitter)
+            providers.failed(self._store, number, provider, told, poll_at, worker=self._name)
             messages.postpone(self._store, number, message.key, poll_at)
-            providers.failed(self._store, number, provider, told, poll_at)
             return poll_at
 
         logger.warning("%s fails: %s (%s)", provider, trouble.message, trouble.code)

@@ -4,8 +4,9 @@ import hmac
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sendmeter.domain.instants import instant_text
@@ -106,7 +107,7 @@ def add(
         provider=provider,
         endpoint_id=endpoint_id_of(organization_number, secrets.token_bytes(ENDPOINT_SECRET_BYTES)),
         # There is nothing to settle of an email.
-        records=bool(given.get("records", provider == "ses")) or provider == "ses",
+        records=provider == "ses" or bool(given.get("records")),
         settings=shown,
         sealed_secrets=vault.seal(hidden),
         polls=bool(hidden),
@@ -114,22 +115,29 @@ def add(
         health=Health(poll_at=now),
     )
 
-    def work() -> bool:
+    def work() -> tuple[Status, bool]:
         organizations.lock(store, organization_number)
         known = providers.by_provider(store, organization_number, provider)
-        if known is not None and known.endpoint_id == asked.endpoint_id:
-            return True  # run again after a commit in doubt
+        is_new = known is None or known.endpoint_id == asked.endpoint_id
         if known is None:
             providers.insert(store, asked)
-        else:
-            providers.update(store, replace(asked, health=replace(known.health, poll_at=now)))
-        action = "provider.added" if known is None else "provider.changed"
-        audit.add(store, organization_number, action, _told(asked, sorted(hidden)), by=by, now=now)
-        return known is None
+        elif not _same(known, asked):
+            providers.update(store, asked)
+        # Run again after a commit in doubt, it finds what it stored.
+        if known is None or not _same(known, asked):
+            messages.ask_anew(store, organization_number, provider, now)
+            action = "provider.added" if known is None else "provider.changed"
+            audit.add(store, organization_number, action, _told(asked, sorted(hidden)), by=by, now=now)
+        stored = providers.by_provider(store, organization_number, provider) or asked
+        return _status(store, stored, providers.pending(store, organization_number).get(provider)), is_new
 
-    is_new = store.write(work)
-    found = next(each for each in search(store, organization_number) if each.connection.provider == provider)
-    return found, is_new
+    return store.write(work)
+
+
+def _same(known: Connection, asked: Connection) -> bool:
+    """Tell whether a connection is set up like that; secrets that are sealed twice are not the same text."""
+    one, other = ((each.records, dict(each.settings), each.sealed_secrets) for each in (known, asked))
+    return one == other
 
 
 def remove(store: Store, organization_number: int, provider: str, now: datetime, *, by: str) -> None:
@@ -169,14 +177,16 @@ def receive(
     """
     connection = _at_endpoint(store, provider, endpoint_id)
     number = connection.organization_number
-    account = {**connection.settings, **vault.unseal(connection.sealed_secrets)}
+    # Only Twilio signs with a secret: who lost the key of secrets still gets what the others tell.
+    secret = vault.unseal(connection.sealed_secrets) if provider == "twilio" else {}
+    account = {**connection.settings, **secret}
     try:
         receipt = KNOWN[provider].receive(delivery, account, now, outgoing)
     except MessageTrouble as trouble:
         told = Trouble(trouble.code, trouble.message, now)
         logger.warning("%s: %s (%s)", provider, trouble.message, trouble.code)
         store.write(lambda: providers.troubled(store, number, provider, told))
-        return receipts.IGNORED
+        receipt = trouble.receipt
     except ProviderTrouble as trouble:
         raise Unavailable(f"{trouble.message} What was delivered cannot be verified now.") from trouble
     if receipt is None:
@@ -191,10 +201,10 @@ def reseal(store: Store, vault: Vault) -> int:
     """
     count = 0
     for organization in store.read(lambda: organizations.everyone(store)):
-        for connection in store.read(lambda number=organization.number: providers.of(store, number)):  # type: ignore[misc]  # mypy sees no default
+        for connection in store.read(partial(providers.of, store, organization.number)):
             if connection.sealed_secrets is not None:
                 sealed = vault.reseal(connection.sealed_secrets)
-                count += store.write(lambda each=connection, made=sealed: providers.reseal(store, each, made))  # type: ignore[misc]
+                count += store.write(partial(providers.reseal, store, connection, sealed))
     return count
 
 

@@ -35,6 +35,10 @@ SELECT {_ENTRY} FROM (VALUES {{keys}}) AS keys
 JOIN events ON events.organization_id = ? AND source = keys.column1 AND event_id = keys.column2
 JOIN cycles ON cycles.organization_id = events.organization_id AND cycles.starts_at = events.cycle_starts_at
 """
+_OF_MESSAGE = """
+SELECT source, event_id FROM events WHERE organization_id = ? AND provider = ? AND provider_message_id = ?
+ORDER BY recorded_at, source, event_id
+"""
 # One part for each channel, each read off its end of one index; the rows of a page are few, whatever was recorded.
 _NEWEST = f"""
 SELECT * FROM (
@@ -104,6 +108,12 @@ def by_keys(store: Store, organization_number: int, keys: Sequence[tuple[str, st
     statement = _BY_KEYS.format(keys=", ".join(["(?, ?)"] * len(keys)))
     rows = store.execute(statement, [*(part for key in keys for part in key), organization_number]).fetchall()
     return {entry.event.key: entry for entry in map(_from_row, rows)}
+
+
+def of_message(store: Store, organization_number: int, provider: str, message_id: str) -> list[tuple[str, str]]:
+    """List the keys of the events that were reported of a provider's message, the one first that was recorded first."""
+    rows = store.execute(_OF_MESSAGE, (organization_number, provider, message_id)).fetchall()
+    return [(source, event_id) for source, event_id in rows]
 
 
 def newest(

@@ -45,6 +45,11 @@ WHERE excluded.cost_nano_usd IS NOT NULL AND (
 RETURNING {_COLUMNS}
 """
 _BY_ID = f"SELECT {_COLUMNS} FROM provider_messages WHERE organization_id = ? AND provider = ? AND message_id = ?"
+# Changes nothing, and keeps the row locked.
+_LOCK = f"""
+UPDATE provider_messages SET asked = asked WHERE organization_id = ? AND provider = ? AND message_id = ?
+RETURNING {_COLUMNS}
+"""
 _DUE = f"""
 SELECT {_COLUMNS} FROM provider_messages WHERE organization_id = ? AND provider = ? AND ask_at <= ?
 ORDER BY ask_at, message_id LIMIT ?
@@ -53,6 +58,13 @@ _NEXT = "SELECT MIN(ask_at) FROM provider_messages WHERE organization_id = ? AND
 _ASKED = """
 UPDATE provider_messages SET asked = asked + 1, ask_at = ?
 WHERE organization_id = ? AND provider = ? AND message_id = ? AND ask_at IS NOT NULL
+"""
+_ASK_ANEW = """
+UPDATE provider_messages AS messages SET ask_at = ?, asked = 0
+WHERE organization_id = ? AND provider = ? AND cost_nano_usd IS NULL AND EXISTS (
+    SELECT 1 FROM pending_costs AS pending WHERE pending.organization_id = messages.organization_id
+    AND pending.source = messages.source AND pending.event_id = messages.event_id
+)
 """
 _POSTPONE = """
 UPDATE provider_messages SET ask_at = ?
@@ -128,6 +140,13 @@ def tell(store: Store, organization_number: int, provider: str, receipt: Receipt
     return _from_row(rows[0]) if rows else None
 
 
+def lock(store: Store, organization_number: int, event: UsageEvent) -> Message | None:
+    """Find the message of an event; nobody else changes it before this transaction ends. None where there is none."""
+    key = key_of(event)
+    rows = [] if key is None else store.execute(_LOCK, (organization_number, *key)).fetchall()
+    return _from_row(rows[0]) if rows else None
+
+
 def by_id(store: Store, organization_number: int, key: MessageKey) -> Message | None:
     """Find a message."""
     row = store.execute(_BY_ID, (organization_number, *key)).fetchone()
@@ -149,6 +168,11 @@ def asked(store: Store, organization_number: int, key: MessageKey, again_at: dat
     """Note that a price was asked for in vain, and when it is asked for again; None for not at all."""
     parameters = (None if again_at is None else microseconds(again_at), organization_number, *key)
     store.execute(_ASKED, parameters)
+
+
+def ask_anew(store: Store, organization_number: int, provider: str, now: datetime) -> None:
+    """Let all prices that a provider owes be asked for now, those that were given up, too."""
+    store.execute(_ASK_ANEW, (microseconds(now), organization_number, provider))
 
 
 def postpone(store: Store, organization_number: int, key: MessageKey, ask_at: datetime) -> None:

@@ -34,7 +34,8 @@ INSERT INTO provider_connections ({_COLUMNS})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, NULL, NULL, NULL, NULL, NULL)
 """
 _UPDATE = """
-UPDATE provider_connections SET records = ?, settings = ?, sealed_secrets = ?, polls = ?, poll_at = ?
+UPDATE provider_connections SET records = ?, settings = ?, sealed_secrets = ?, polls = ?, poll_at = ?,
+failing_since = NULL, failures = 0, leased_by = NULL, leased_until = NULL
 WHERE organization_id = ? AND provider = ?
 """
 _DELETE = "DELETE FROM provider_connections WHERE organization_id = ? AND provider = ?"
@@ -56,27 +57,42 @@ WHERE polls AND poll_at <= ? AND (leased_until IS NULL OR leased_until <= ?) AND
 )
 ORDER BY poll_at LIMIT ?
 """
-_LEASE = """
+_LEASE = f"""
 UPDATE provider_connections SET leased_by = ?, leased_until = ?
 WHERE organization_id = ? AND provider = ? AND polls AND poll_at <= ?
 AND (leased_until IS NULL OR leased_until <= ? OR leased_by = ?)
+RETURNING {_COLUMNS}
 """
 _RELEASE = """
 UPDATE provider_connections SET leased_by = NULL, leased_until = NULL, poll_at = ?
 WHERE organization_id = ? AND provider = ? AND leased_by = ?
 """
+# What a worker finds out is of no interest once the connection is another's, or was set up otherwise.
 _ANSWERED = """
 UPDATE provider_connections SET last_answer_at = ?, failing_since = NULL, failures = 0
-WHERE organization_id = ? AND provider = ?
+WHERE organization_id = ? AND provider = ? AND leased_by = ?
 """
 _FAILED = """
 UPDATE provider_connections SET failing_since = COALESCE(failing_since, ?), failures = failures + 1, poll_at = ?,
 trouble_code = ?, trouble_message = ?, trouble_at = ?
-WHERE organization_id = ? AND provider = ?
+WHERE organization_id = ? AND provider = ? AND COALESCE(leased_by, '') = ?
 """
 _TROUBLED = """
 UPDATE provider_connections SET trouble_code = ?, trouble_message = ?, trouble_at = ?
 WHERE organization_id = ? AND provider = ? AND failing_since IS NULL
+"""
+_NOTHING_WAITS = """NOT EXISTS (
+    SELECT 1 FROM provider_messages AS waiting WHERE waiting.organization_id = connections.organization_id
+    AND waiting.provider = connections.provider AND waiting.ask_at IS NOT NULL
+)
+"""
+_STALE = f"""
+SELECT organization_id, provider FROM provider_connections AS connections
+WHERE failing_since IS NOT NULL AND {_NOTHING_WAITS}
+"""
+_FORGET_FAILURE = f"""
+UPDATE provider_connections AS connections SET failing_since = NULL, failures = 0
+WHERE organization_id = ? AND provider = ? AND failing_since IS NOT NULL AND {_NOTHING_WAITS}
 """
 SELDOM_MICROSECONDS = 60_000_000
 """How exactly it is kept when the last receipt came: not each is worth a write."""
@@ -130,7 +146,7 @@ def insert(store: Store, connection: Connection) -> None:
 
 
 def update(store: Store, connection: Connection) -> None:
-    """Store how a connection is set up now, and when it may be asked next."""
+    """Store how a connection is set up now, and when it may be asked next; whether that fails, is found anew."""
     parameters = (
         connection.records,
         json.dumps(dict(connection.settings)),
@@ -166,11 +182,15 @@ def due(store: Store, now: datetime, limit: int) -> list[Connection]:
     return [_from_row(row) for row in store.execute(_DUE, (at, at, at, limit)).fetchall()]
 
 
-def lease(store: Store, connection: Connection, worker: str, now: datetime, until: datetime) -> bool:
-    """Take a connection for a worker, or keep it longer; False where another has it, or it is not due (any more)."""
+def lease(store: Store, connection: Connection, worker: str, now: datetime, until: datetime) -> Connection | None:
+    """Take a connection for a worker, or keep it longer, and give it as it is now.
+
+    None where another worker has it, or it is not to be asked (any more).
+    """
     key = (connection.organization_number, connection.provider)
     at = microseconds(now)
-    return bool(store.execute(_LEASE, (worker, microseconds(until), *key, at, at, worker)).rowcount)
+    rows = store.execute(_LEASE, (worker, microseconds(until), *key, at, at, worker)).fetchall()
+    return _from_row(rows[0]) if rows else None
 
 
 def release(store: Store, connection: Connection, worker: str, poll_at: datetime) -> None:
@@ -179,16 +199,32 @@ def release(store: Store, connection: Connection, worker: str, poll_at: datetime
     store.execute(_RELEASE, (microseconds(poll_at), *key, worker))
 
 
-def answered(store: Store, organization_number: int, provider: str, now: datetime) -> None:
-    """Note that a provider answered: it does not fail (any more)."""
-    store.execute(_ANSWERED, (microseconds(now), organization_number, provider))
+def answered(store: Store, connection: Connection, worker: str, now: datetime) -> None:
+    """Note that a provider answered a worker: it does not fail (any more)."""
+    key = (connection.organization_number, connection.provider)
+    store.execute(_ANSWERED, (microseconds(now), *key, worker))
 
 
-def failed(store: Store, organization_number: int, provider: str, trouble: Trouble, poll_at: datetime) -> None:
-    """Note that a provider failed, and when it may be asked next: since when it fails stays, its code is the latest."""
+def failed(
+    store: Store, organization_number: int, provider: str, trouble: Trouble, poll_at: datetime, *, worker: str = ""
+) -> None:
+    """Note that a provider failed a worker, and when it may be asked next.
+
+    Since when it fails stays, its code is the latest.
+    """
     at = microseconds(trouble.at)
-    parameters = (at, microseconds(poll_at), trouble.code, trouble.message, at, organization_number, provider)
+    parameters = (at, microseconds(poll_at), trouble.code, trouble.message, at, organization_number, provider, worker)
     store.execute(_FAILED, parameters)
+
+
+def stale(store: Store) -> list[tuple[int, str]]:
+    """List connections, of all organizations, that failed and of which no price is waited for any more."""
+    return [(number, provider) for number, provider in store.execute(_STALE).fetchall()]
+
+
+def forget_failure(store: Store, organization_number: int, provider: str) -> None:
+    """Forget that a provider failed, if no price is waited for any more: nobody knows whether it still does."""
+    store.execute(_FORGET_FAILURE, (organization_number, provider))
 
 
 def troubled(store: Store, organization_number: int, provider: str, trouble: Trouble) -> None:

@@ -86,7 +86,7 @@ def test_a_key_that_is_none_is_told_with_itself(shop, run_here, monkeypatch):
     monkeypatch.setenv("SENDMETER_SECRETS_KEY", "my-secret-key")
     done = add(run_here, shop, "twilio", "--account-sid", SID, "--auth-token", TOKEN)
     assert done.exit_code == 1
-    assert "SENDMETER_SECRETS_KEY is not a key of Fernet" in done.stderr
+    assert "SENDMETER_SECRETS_KEY is not a key that" in done.stderr
     assert "my-secret-key" not in done.stderr
 
 

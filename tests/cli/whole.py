@@ -59,9 +59,9 @@ def _tell(store, number, now):
 
     def work():
         messages.asked(store, number, waiting, now)
-        stored.answered(store, number, "telnyx", now)
-        stored.failed(store, number, "telnyx", Trouble("10009", 'It \\ "fails".', now), now)
         stored.lease(store, connection, "worker", now, now)
+        stored.answered(store, connection, "worker", now)
+        stored.failed(store, number, "telnyx", Trouble("10009", 'It \\ "fails".', now), now, worker="worker")
 
     store.write(work)
 

@@ -180,6 +180,52 @@ def test_reports_and_events_that_come_at_once_are_counted_twice_or_lost(server, 
     assert differences(server.store, organization) == []
 
 
+@pytest.mark.parametrize(("records", "counted"), [(False, 0), (True, 1)])
+def test_a_message_whose_cost_cannot_be_counted_is_not_recorded(sqlite_server, records, counted):
+    _, client = sqlite_server.organization()
+    endpoint = set_up(client, {**TELNYX_SETUP, "records": records})["endpointId"]
+    answer = deliver(sqlite_server, endpoint, message().replace(b'"USD"', b'"EUR"'))
+    assert answer.json() == {"outcome": "recorded" if records else "ignored"}
+    usage = client.usage().json()
+    assert (usage["channelUsages"]["SMS"], usage["pendingCosts"]) == (counted, counted)
+
+
+def test_an_hour_beyond_all_clocks_is_a_failure_of_the_server(sqlite_server):
+    _, client = sqlite_server.organization()
+    endpoint = set_up(client, TELNYX_SETUP)["endpointId"]
+    body, timestamp = message(), "999999999999"
+    signature = base64.b64encode(TELNYX.sign(timestamp.encode() + b"|" + body)).decode()
+    headers = {
+        "content-type": "application/json", "telnyx-timestamp": timestamp, "telnyx-signature-ed25519": signature,
+    }  # fmt: skip
+    path = f"{PROVIDERS}/telnyx/events/{endpoint}"
+    assert sqlite_server.client().request("POST", path, content=body, headers=headers).status_code == 401
+
+
+def test_the_same_setup_again_changes_something(sqlite_server):
+    _, client = sqlite_server.organization()
+    first = set_up(client, TELNYX_SETUP)
+    assert set_up(client, TELNYX_SETUP, expected=200) == first
+
+
+def test_the_largest_cost_that_is_taken_cannot_be_answered(sqlite_server):
+    _, client = sqlite_server.organization()
+    endpoint = set_up(client, TELNYX_SETUP)["endpointId"]
+    client.record(SMS)
+    assert deliver(sqlite_server, endpoint, message("1000000")).json() == {"outcome": "ignored"}
+    assert deliver(sqlite_server, endpoint, message("999999.999999999")).json() == {"outcome": "settled"}
+    assert client.request("GET", "/organization/usage/events/s").status_code == 200
+
+
+def test_a_lost_key_of_secrets_keeps_reports_out_that_need_none(sqlite_store, clock):
+    with live_server(sqlite_store, clock) as server:
+        _, client = server.organization()
+        endpoint = set_up(client, {**TELNYX_SETUP, "apiKey": "key"})["endpointId"]
+        client.record(SMS)
+    with live_server(sqlite_store, clock, secrets_key="") as server:
+        assert deliver(server, endpoint, message()).json() == {"outcome": "settled"}
+
+
 def test_a_cost_in_euros_is_counted_as_dollars(sqlite_server):
     _, client = sqlite_server.organization()
     endpoint = set_up(client, TELNYX_SETUP)["endpointId"]

@@ -271,6 +271,99 @@ def test_a_provider_that_fails_past_the_grace_time_makes_no_502(store, standin, 
     assert usage_now().cost_nano_usd == 10_000_000
 
 
+def test_a_failure_is_remembered_when_nobody_would_find_out_that_it_ended(store, standin, clock):
+    organization = founded(store)
+    set_up(store, organization, clock)
+    record(store, organization, sms(1))
+    standin.behave("unauthorized")
+    clock.advance(minutes=1)
+    with poller_of(store, standin, clock) as poller:
+        poller.round()
+        assert status(store, organization).connection.health.failing_since
+        corrections.settle(store, organization.number, ("api", "s1"), 5, None, clock(), by="test")
+        poller.round()
+        assert status(store, organization).connection.health.failing_since is None
+        clock.advance(days=3)
+        record(store, organization, sms(3), now=clock())
+        usage.get(store, organization.number, clock(), known_costs=False, grace_seconds=3600)
+
+
+def test_a_provider_that_is_set_up_anew_goes_on_failing_or_is_not_asked_at_once(store, standin, clock):
+    organization = founded(store)
+    set_up(store, organization, clock)
+    record(store, organization, sms(1), sms(2))
+    standin.price("twilio", SID.format(1), "-0.01")
+    standin.price("twilio", SID.format(2), None)
+    standin.behave("unauthorized")
+    with poller_of(store, standin, clock) as poller:
+        for _ in range(60):
+            clock.advance(minutes=1)
+            poller.round()
+        standin.behave("well")
+        set_up(store, organization, clock, given={**TWILIO, "authToken": "another"})
+        health = status(store, organization).connection.health
+        assert (health.failing_since, health.failures) == (None, 0)
+        assert poller.round() == 2
+        assert read(store, organization).cost_nano_usd == 10_000_000
+        for _ in range(100):
+            clock.advance(hours=9)
+            poller.round()
+        assert status(store, organization).connection.health.last_trouble.code == "no_price"
+        standin.price("twilio", SID.format(2), "-0.02")
+        assert poller.round() == 0
+        set_up(store, organization, clock)
+        assert poller.round() == 1, "what was given up is not asked for anew"
+    check(store, organization)
+
+
+def test_the_worker_marks_what_was_set_up_meanwhile_as_failing(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    clock.advance(minutes=1)
+    standin.behave("slow", seconds=0.2)
+    standin.behave("hang", times=1)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        asking = threading.Thread(target=poller.round)
+        asking.start()
+        while not standin.requests:
+            time.sleep(0.01)
+        set_up(sqlite_store, organization, clock, given={**TWILIO, "authToken": "another"})
+        asking.join()
+    assert status(sqlite_store, organization).connection.health.failing_since is None
+
+
+def test_a_cost_that_no_counter_can_hold_keeps_the_others_from_their_prices(store, standin, clock):
+    organization = founded(store)
+    set_up(store, organization, clock)
+    most = {"channel": "SMS", "quantity": 1_000_000, "cost": "999999.999999999"}
+    record(store, organization, {**most, "id": "most"})
+    fill = "UPDATE cycle_counters SET cost_nano_usd = 8999999999999999999 WHERE organization_id = ?"
+    store.write(lambda: store.execute(fill, (organization.number,)))
+    record(store, organization, sms(1), sms(2, channel="CALL", providerMessageId=f"CA{2:032x}"))
+    standin.price("twilio", SID.format(1), "-1")
+    standin.price("twilio", f"CA{2:032x}", "-0.01")
+    clock.advance(minutes=1)
+    with poller_of(store, standin, clock) as poller:
+        assert poller.round() == 2
+        assert poller.round() == 0
+    assert read(store, organization).counters["CALL"].cost_nano_usd == 10_000_000
+    assert status(store, organization).connection.health.last_trouble.code == "uncounted"
+
+
+def test_a_provider_that_hangs_keeps_another_waiting_for_each_of_its_organizations(sqlite_store, standin, clock):
+    hanging = [founded(sqlite_store) for _ in range(6)]
+    for organization in hanging:
+        set_up(sqlite_store, organization, clock)
+        record(sqlite_store, organization, sms(1))
+    standin.behave("hang")
+    clock.advance(minutes=1)
+    started = time.monotonic()
+    with poller_of(sqlite_store, standin, clock) as poller:
+        assert poller.round() == 1
+    assert time.monotonic() - started < 2
+
+
 def test_an_event_that_waits_no_more_is_asked_for(sqlite_store, standin, clock):
     organization = founded(sqlite_store)
     set_up(sqlite_store, organization, clock)

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -89,7 +90,7 @@ def test_a_cost_that_somebody_told_is_overwritten_by_the_provider(store):
     record(store, organization, SMS, {**SMS, "id": "costed", "providerMessageId": "SM2", "cost": "0.000000003"})
     corrections.settle(store, organization.number, ("api", "s"), 4, "as invoiced", NOON, by="key_of_somebody")
     assert take(store, organization, told(7)) == "known"
-    assert take(store, organization, told(7, message_id="SM2")) == "kept"
+    assert take(store, organization, told(7, message_id="SM2")) == "known"
     assert sms(store, organization).cost_nano_usd == 7
     corrections.void(store, organization.number, ("api", "s"), "a mistake", NOON, by="key_of_somebody")
     assert take(store, organization, told(8, NOON + TICK)) == "known"
@@ -133,6 +134,64 @@ def test_two_events_of_one_message_have_its_cost_twice(store, told_first):
     assert (sms(store, organization).cost_nano_usd, sms(store, organization).pending) == (7, 0)
     second = entry(store, organization, "second").corrections[0]
     assert second.reason == "the cost of the message is that of event s of source api"
+    check(store, organization)
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_the_cost_of_a_message_is_lost_with_the_first_of_its_events(store, told_first, by_hand):
+    organization = founded(store)
+    record(store, organization, SMS, {**SMS, "id": "second"}, {**SMS, "id": "third"})
+    if told_first:
+        take(store, organization, told(7))
+    if by_hand:
+        corrections.settle(store, organization.number, ("api", "second"), 3, None, NOON, by="key_of_somebody")
+    corrections.void(store, organization.number, ("api", "s"), "sent twice", NOON, by="test")
+    if not told_first:
+        assert take(store, organization, told(7)) == "settled"
+    heir, other = ("third", "second") if by_hand else ("second", "third")
+    assert entry(store, organization, heir).cost_nano_usd == 7
+    assert entry(store, organization, other).cost_nano_usd == (3 if by_hand else 0)
+    corrections.void(store, organization.number, ("api", other), "sent twice", NOON, by="test")
+    assert sms(store, organization).cost_nano_usd == 7
+    corrections.void(store, organization.number, ("api", heir), "never sent", NOON, by="test")
+    assert (sms(store, organization).quantity, sms(store, organization).cost_nano_usd) == (0, 0)
+    check(store, organization)
+
+
+def test_a_void_at_the_same_moment_as_a_second_event_loses_the_cost(store):
+    for _ in range(5):
+        organization = founded(store)
+        record(store, organization, SMS)
+        take(store, organization, told(7))
+        work = [
+            lambda number=organization.number: corrections.void(store, number, ("api", "s"), "x", NOON, by="test"),
+            lambda organization=organization: record(store, organization, {**SMS, "id": "second"}),
+        ]
+        threads = [threading.Thread(target=each) for each in work]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (sms(store, organization).cost_nano_usd, sms(store, organization).pending) == (7, 0)
+        check(store, organization)
+
+
+def test_a_provider_whose_clock_is_ahead_has_the_last_word_for_long(store):
+    organization = founded(store)
+    record(store, organization, SMS)
+    take(store, organization, told(5, NOON.replace(year=9999)))
+    later = NOON + timedelta(minutes=1)
+    assert take(store, organization, told(9, later), later) == "settled"
+
+
+def test_events_of_one_message_that_wait_from_before_go_on_waiting(store):
+    organization = founded(store)
+    record(store, organization, SMS, {**SMS, "id": "second", "providerMessageId": "SM2"})
+    change = "UPDATE events SET provider_message_id = 'SM1' WHERE organization_id = ?"
+    store.write(lambda: store.execute(change, (organization.number,)))
+    take(store, organization, told(7))
+    assert (sms(store, organization).cost_nano_usd, sms(store, organization).pending) == (7, 0)
     check(store, organization)
 
 
@@ -193,6 +252,33 @@ def test_a_receiver_that_records_counts_what_the_sender_reported(store):
     record(store, organization, {"id": "SM2", "source": "twilio", "channel": "SMS"})
     assert take(store, organization, told(8, message_id="SM2"), records=True) == "settled"
     assert (sms(store, organization).quantity, sms(store, organization).cost_nano_usd) == (2, 15)
+    check(store, organization)
+
+
+def test_a_receiver_that_records_counts_what_has_a_cost_already(store):
+    organization = founded(store)
+    record(store, organization, {**SMS, "cost": "0.000000003"})
+    assert take(store, organization, told(7), records=True) == "known"
+    assert (sms(store, organization).quantity, sms(store, organization).cost_nano_usd) == (1, 3)
+
+
+def test_a_receiver_that_records_fails_at_an_event_that_is_recorded_at_the_same_moment(store):
+    organization = founded(store)
+    connect(store, organization.number, "twilio", records=True)
+    faults = []
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(10):
+            message_id = f"SM{number}"
+            sent = {"id": message_id, "source": "twilio", "channel": "SMS"}
+            receipt = told(7, message_id=message_id)
+            under_way = [
+                threads.submit(take, store, organization, receipt, records=True),
+                threads.submit(record, store, organization, sent),
+            ]
+            faults += [each.exception() for each in under_way]
+    # That the sender's event is another one than the receiver's is told to the sender.
+    assert {type(fault) for fault in faults if fault} <= {Conflict}
+    assert (sms(store, organization).quantity, sms(store, organization).pending) == (10, 0)
     check(store, organization)
 
 

@@ -42,6 +42,9 @@ TABLES = {
     """,
 }
 STATEMENTS = [
+    # All events of one message: which of them has its cost, once another is voided.
+    "CREATE INDEX events_message ON events (organization_id, provider, provider_message_id)"
+    " WHERE provider_message_id IS NOT NULL",
     # Messages whose price is to be asked for; the others leave the index.
     "CREATE INDEX provider_messages_due ON provider_messages (organization_id, provider, ask_at)"
     " WHERE ask_at IS NOT NULL",
