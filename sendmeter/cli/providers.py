@@ -1,5 +1,6 @@
 """`sendmeter providers`: who tells what messages cost, and how they fare."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +33,17 @@ records_option = click.option(
     is_flag=True,
     help="Record what the provider tells of; senders then must not report it, too.  [default: only settle costs]",
 )
+
+
+def _asked_for(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    """Ask for a secret that was not given; without a terminal it is read from standard input."""
+    if not value and sys.stdin.isatty():
+        value = str(click.prompt("Auth token", hide_input=True, err=True))
+    elif not value:
+        value = sys.stdin.readline().strip()
+    if not value:
+        raise click.UsageError("There is no auth token. Set TWILIO_AUTH_TOKEN, or write it to standard input.")
+    return value
 
 
 @click.group()
@@ -77,8 +89,7 @@ def telnyx(
     "--auth-token",
     envvar="TWILIO_AUTH_TOKEN",
     show_envvar=True,
-    prompt="Auth token",
-    hide_input=True,
+    callback=_asked_for,
     metavar="TOKEN",
     help="Its auth token; asked for where it is not given. Better not as an argument, which others can see.",
 )
@@ -179,6 +190,9 @@ def reseal(database: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"resealed": count})
         return
+    if not count:
+        click.echo("There are no secrets to encrypt.")
+        return
     click.echo(f"Encrypted the secrets of {count:,} {'provider' if count == 1 else 'providers'} with the first key.")
 
 
@@ -219,6 +233,9 @@ def _in_words(found: "Status") -> str:
     lines = [f"{connection.provider}{since or ', ok'}"]
     if found.oldest is not None:
         lines.append(f"{found.pending:,} pending, the oldest sent at {instant_text(found.oldest)}")
+    for what, at in (("price", health.last_answer_at), ("report", health.last_receipt_at)):
+        if at is not None:
+            lines.append(f"last {what} at {instant_text(at)}")
     if trouble := health.last_trouble:
         lines.append(f"last trouble at {instant_text(trouble.at)}: {trouble.message} ({trouble.code})")
     if found.asked_at is not None:

@@ -215,6 +215,14 @@ class Told(RuleBasedStateMachine):
         self.report("twilio", number, None)
         self.price(number, cost)
 
+    @rule(name=names)
+    def set_up_anew(self, name):
+        account = TELNYX_SETUP if name == "telnyx" else TWILIO_SETUP
+        given = {**account, "records": self.records}
+        number = self.organization.number
+        made, is_new = providers.add(self.store, self.vault, number, name, given, self.clock.now, by="test")
+        assert (made.connection.endpoint_id, is_new) == (self.endpoints[name], False)
+
     # The worker
 
     @rule(outage=st.sampled_from(OUTAGES), times=st.integers(1, 3))
