@@ -120,9 +120,8 @@ def _settle(
         logger.warning("event %s was corrected %d times: what %s tells is left", entry.event.key, number - 1, by)
         return False
     correction_id = new_id("cor", now, secrets.token_bytes(10))
-    correct(
-        store, organization.number, entry, Correction(number, correction_id, SETTLE, amounts, reason, place, now, by)
-    )
+    correction = Correction(number, correction_id, SETTLE, amounts, reason, place, now, by)
+    correct(store, organization.number, entry, correction)
     return True
 
 

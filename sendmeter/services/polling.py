@@ -186,15 +186,13 @@ class Poller:
         """Note that a price is not there yet, and what was wrong if anything was."""
         pause = next_question(message.asked + 1)
         if pause is None and trouble is None:
-            trouble = Trouble(
-                "no_price", f"A price was asked for {MOST_QUESTIONS} times, and never told.", self._clock()
-            )
+            said = f"A price was asked for {MOST_QUESTIONS} times, and never told."
+            trouble = Trouble("no_price", said, self._clock())
         self._noted(connection, message, None if pause is None else self._clock() + pause, trouble)
 
     def _noted(
         self, connection: Connection, message: Message, again_at: datetime | None, trouble: Trouble | None
     ) -> None:
-        # The connection first, then the message, as where a receipt is taken.
         if trouble is not None:
             providers.troubled(self._store, connection.organization_number, connection.provider, trouble)
         messages.asked(self._store, connection.organization_number, message.key, again_at)

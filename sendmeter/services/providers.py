@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ from sendmeter.store import Store, messages, organizations, providers
 
 SECRETS: Final[Mapping[str, tuple[str, ...]]] = {"telnyx": ("apiKey",), "twilio": ("authToken",), "ses": ()}
 """What is secret of what a provider is set up with, by the contract's names; with a secret it is asked for prices."""
+SELDOM = timedelta(minutes=1)
+"""How exactly it is kept when the last report came: not each is worth a write."""
 logger = logging.getLogger(__name__)
 
 
@@ -191,6 +193,9 @@ def receive(
         raise Unavailable(f"{trouble.message} What was delivered cannot be verified now.") from trouble
     if receipt is None:
         return receipts.IGNORED
+    last = connection.health.last_receipt_at
+    if last is None or last < now - SELDOM:
+        store.write(lambda: providers.received(store, number, provider, now))
     return receipts.take(store, number, provider, receipt, now, records=connection.records)
 
 

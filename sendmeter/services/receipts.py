@@ -11,7 +11,7 @@ from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import Conflict
 from sendmeter.services import events
 from sendmeter.services.messages import settle_told
-from sendmeter.store import Store, messages, organizations, providers
+from sendmeter.store import Store, messages, organizations
 from sendmeter.store import events as stored_events
 
 SETTLED, RECORDED, KEPT, KNOWN, IGNORED = "settled", "recorded", "kept", "known", "ignored"
@@ -37,7 +37,6 @@ def take(
     def work() -> str:
         # Locked first, as by all that decides from what is stored; then the message, then counters.
         organization = organizations.lock(store, organization_number)
-        providers.received(store, organization_number, provider, now)
         if receipt.channel not in COSTED_CHANNELS:
             return _record(store, organization, provider, receipt, now)
         told = messages.tell(store, organization_number, provider, receipt)

@@ -45,7 +45,7 @@ WHERE organization_id = ? AND provider = ? AND sealed_secrets = ?
 """
 _RECEIVED = """
 UPDATE provider_connections SET last_receipt_at = ?
-WHERE organization_id = ? AND provider = ? AND (last_receipt_at IS NULL OR last_receipt_at < ?)
+WHERE organization_id = ? AND provider = ?
 """
 # Of all organizations, for the workers: each is then taken by a statement of its own organization alone. One that has
 # no price to be asked for costs a look into an index, and no write.
@@ -94,8 +94,6 @@ _FORGET_FAILURE = f"""
 UPDATE provider_connections AS connections SET failing_since = NULL, failures = 0
 WHERE organization_id = ? AND provider = ? AND failing_since IS NOT NULL AND {_NOTHING_WAITS}
 """
-SELDOM_MICROSECONDS = 60_000_000
-"""How exactly it is kept when the last receipt came: not each is worth a write."""
 
 
 def owing(
@@ -171,9 +169,8 @@ def reseal(store: Store, connection: Connection, sealed_secrets: str) -> bool:
 
 
 def received(store: Store, organization_number: int, provider: str, now: datetime) -> None:
-    """Note, to the minute, that a receipt came."""
-    at = microseconds(now)
-    store.execute(_RECEIVED, (at, organization_number, provider, at - SELDOM_MICROSECONDS))
+    """Note that a provider reported."""
+    store.execute(_RECEIVED, (microseconds(now), organization_number, provider))
 
 
 def due(store: Store, now: datetime, limit: int) -> list[Connection]:

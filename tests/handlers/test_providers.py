@@ -202,6 +202,17 @@ def test_an_hour_beyond_all_clocks_is_a_failure_of_the_server(sqlite_server):
     assert sqlite_server.client().request("POST", path, content=body, headers=headers).status_code == 401
 
 
+def test_when_a_provider_last_reported_is_not_told(sqlite_server):
+    _, client = sqlite_server.organization()
+    endpoint = set_up(client, TELNYX_SETUP)["endpointId"]
+    told = []
+    for seconds in (0, 59, 2):
+        sqlite_server.clock.advance(seconds=seconds)
+        assert deliver(sqlite_server, endpoint, message()).status_code == 200
+        told.append(client.request("GET", PROVIDERS).json()["items"][0]["lastReceiptAt"][11:19])
+    assert told == ["12:00:00", "12:00:00", "12:01:01"]
+
+
 def test_the_same_setup_again_changes_something(sqlite_server):
     _, client = sqlite_server.organization()
     first = set_up(client, TELNYX_SETUP)
