@@ -59,6 +59,7 @@ def _tell(store, number, now):
 
     def work():
         messages.asked(store, number, waiting, now)
+        stored.received(store, number, "telnyx", now)
         stored.lease(store, connection, "worker", now, now)
         stored.answered(store, connection, "worker", now)
         stored.failed(store, number, "telnyx", Trouble("10009", 'It \\ "fails".', now), now, worker="worker")
