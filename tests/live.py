@@ -148,7 +148,7 @@ class _Server(uvicorn.Server):
                 return
             await asyncio.sleep(0.01)
 
-    async def shutdown(self, sockets=None):
+    async def shutdown(self, sockets=None):  # noqa: ARG002 - uvicorn gives them
         for server in self.servers:
             server.close()
         state = self.server_state
