@@ -22,10 +22,9 @@ def search(store: Store, settings: Settings, caller: Key) -> dict[str, Any]:
 
 def add(store: Store, settings: Settings, caller: Key, now: datetime, payload: Any) -> tuple[dict[str, Any], int]:  # noqa: ANN401 - JSON
     """Set a provider up, or change it."""
-    given = {name: value for name, value in payload.items() if name != "provider"}
     vault = vault_of(settings.secrets_key)
     status, is_new = providers.add(
-        store, vault, caller.organization_number, payload["provider"], given, now, by=caller.key_id
+        store, vault, caller.organization_number, payload["provider"], payload, now, by=caller.key_id
     )
     return _told(settings, status), 201 if is_new else 200
 

@@ -37,7 +37,7 @@ _SIGNED: Final = {
 }
 # SHA-1 is what SNS signs with unless a topic is set to version 2; that it is weak to collisions helps no forger here,
 # who would have to have Amazon sign one of the two.
-_HASHES: Final[Mapping[str, HashAlgorithm]] = {"1": SHA1(), "2": SHA256()}  # noqa: S303
+_HASHES: Final[Mapping[str, HashAlgorithm]] = {"1": SHA1(), "2": SHA256()}  # noqa: S303 - told above
 _TOPIC = re.compile(r"arn:(?P<partition>aws[-a-z]*):sns:(?P<region>[a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_.-]+")
 _UNSENT: Final = ("Reject", "Rendering Failure")
 

@@ -121,12 +121,10 @@ def add(
         organizations.lock(store, organization_number)
         known = providers.by_provider(store, organization_number, provider)
         is_new = known is None or known.endpoint_id == asked.endpoint_id
-        if known is None:
-            providers.insert(store, asked)
-        elif not _same(known, asked):
-            providers.update(store, asked)
         # Run again after a commit in doubt, it finds what it stored.
         if known is None or not _same(known, asked):
+            store_it = providers.insert if known is None else providers.update
+            store_it(store, asked)
             messages.ask_anew(store, organization_number, provider, now)
             action = "provider.added" if known is None else "provider.changed"
             audit.add(store, organization_number, action, _told(asked, sorted(hidden)), by=by, now=now)

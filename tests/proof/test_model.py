@@ -19,6 +19,19 @@ PHASES = [Phase.generate, Phase.shrink] if SHRINK else [Phase.generate]
 SEED = int(os.environ.get("PROOF_SEED", "1"))
 
 
+def chosen(examples):
+    """Give how a machine is run: as often, and as long, as was asked for."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        phases=PHASES,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 def test_no_order_of_what_callers_do_brings_an_answer_that_a_plain_model_does_not_give(server):
     server.clock.now = EARLIEST
     operators, _ = server.organization()
@@ -29,13 +42,4 @@ def test_no_order_of_what_callers_do_brings_an_answer_that_a_plain_model_does_no
         def machine():
             return Machine(server, operator, http)
 
-        chosen = settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            print_blob=False,
-            phases=PHASES,
-            suppress_health_check=list(HealthCheck),
-        )
-        run_state_machine_as_test(machine, settings=chosen)
+        run_state_machine_as_test(machine, settings=chosen(EXAMPLES))

@@ -4,11 +4,11 @@ PROOF_EXAMPLES asks for more, and PROOF_SEED for others than the suite runs each
 """
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import seed
 from hypothesis.stateful import run_state_machine_as_test
 
 from sendmeter.services.vault import Vault, new_key
-from tests.proof.test_model import EXAMPLES, PHASES, SEED, STEPS
+from tests.proof.test_model import EXAMPLES, SEED, chosen
 from tests.proof.told import Told
 from tests.providers.standin import StandIn
 
@@ -22,13 +22,4 @@ def test_no_order_of_events_receipts_polls_kills_and_outages_changes_what_is_cou
         def machine():
             return Told(store, vault, standin, records)
 
-        chosen = settings(
-            max_examples=EXAMPLES * 4,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            print_blob=False,
-            phases=PHASES,
-            suppress_health_check=list(HealthCheck),
-        )
-        run_state_machine_as_test(machine, settings=chosen)
+        run_state_machine_as_test(machine, settings=chosen(EXAMPLES * 4))
