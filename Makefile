@@ -66,6 +66,9 @@ lock: $(VENV)/test.stamp ## write the files of exact versions anew from pyprojec
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml requirements/build.in --group test \
 	  -c requirements/run.txt -o requirements/test.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" pyproject.toml requirements/build.in --group bench \
+	  -c requirements/test.txt -o requirements/bench.txt
 
 clean: ## remove what was installed and built (a database stays)
 	rm -rf $(VENV) dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis \
@@ -83,6 +86,11 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --no-deps --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/test.stamp requirements/bench.txt
+	@echo "Installing what the benchmarks need ..."
+	@$(PIP) install --no-deps --require-hashes -r requirements/bench.txt
 	@touch $@
 
 # Without npm there is no stamp, so that an npm which comes later is found.
