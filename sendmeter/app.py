@@ -14,8 +14,7 @@ with warnings.catch_warnings():
     # Connexion 3.3 imports what its own dependencies call deprecated; nobody who runs a server can mend that.
     warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient` is deprecated")
     warnings.filterwarnings("ignore", "jsonschema.* is deprecated", DeprecationWarning)
-    from connexion.apps.flask import FlaskApp
-    from connexion.middleware.context import ContextMiddleware
+    from connexion.apps.flask import FlaskApp, FlaskOperation
     from connexion.middleware.lifespan import LifespanMiddleware
     from connexion.middleware.routing import RoutingMiddleware
     from connexion.resolver import Resolver
@@ -70,7 +69,7 @@ def assemble(
     *,
     beside: AbstractContextManager[object] | None = None,
 ) -> FlaskApp:
-    """Put the layers together: Boundary, connexion's routing and context, the bridge, Flask, handlers.
+    """Put the layers together: Boundary, connexion's routing, the bridge, Flask, handlers.
 
     `make_bridge` gets the WSGI application and the contract; `resolve` finds the function of an operationId; what goes
     on `beside` requests is entered when the server starts, and left before it ends.
@@ -89,7 +88,6 @@ def assemble(
             partial(Boundary, contract=the_contract, pages=pages),
             RoutingMiddleware,
             LifespanMiddleware,
-            ContextMiddleware,
         ],
         resolver=Resolver(resolve),
     )
@@ -100,6 +98,9 @@ def assemble(
         app.add_api(the_contract.routes(), base_path=base_path, name=base_path or "root", pythonic_params=True)
     # Else connexion would do so at the first request, and a slip in the contract be found only there.
     app.middleware.app, app.middleware.middleware_stack = app.middleware._build_middleware_stack()
+    # Connexion wraps each function anew at each call, and looks at its signature, to give it what the bridge has ready.
+    views = app.app.view_functions
+    views.update({endpoint: view._fn for endpoint, view in views.items() if isinstance(view, FlaskOperation)})
     return app
 
 

@@ -116,14 +116,25 @@ class Contract:
 
     def methods_at(self, path: str) -> tuple[str, ...]:
         """Name the methods that a path knows; none where there is no such path. What takes GET takes HEAD too."""
-        found = {operation.method for operation in self._operations_at(path)}
-        return tuple(sorted(found | ({"HEAD"} if "GET" in found else set())))
+        return tuple(sorted(self.operations_at(path)))
 
-    def takes_body(self, method: str, path: str) -> bool:
-        """Tell whether a request may have a body."""
-        return any(operation.bodies for operation in self._operations_at(path) if operation.method == method)
+    def operations_at(self, path: str) -> dict[str, Operation]:
+        """Find the operations of a path by method; none where there is no such path. What takes GET takes HEAD too."""
+        known = self._at_plain_paths.get(path)
+        return self._search(path) if known is None else known
 
-    def _operations_at(self, path: str) -> list[Operation]:
+    @cached_property
+    def _at_plain_paths(self) -> dict[str, dict[str, Operation]]:
+        """What stands at the paths without parameters, looked for once."""
+        plain_paths = [
+            base_path + template
+            for base_path in self.base_paths
+            for template in self._by_template
+            if "{" not in template
+        ]
+        return {path: self._search(path) for path in plain_paths}
+
+    def _search(self, path: str) -> dict[str, Operation]:
         """Find the operations of a path below one of the base paths; those with parameters in their paths, too."""
         for base_path in sorted(self.base_paths, key=len, reverse=True):
             below = path[len(base_path) :] if path.startswith(f"{base_path}/") else ""
@@ -134,8 +145,9 @@ class Contract:
                 for operation in operations
             ]
             if found:
-                return found
-        return []
+                by_method = {operation.method: operation for operation in found}
+                return by_method | ({"HEAD": by_method["GET"]} if "GET" in by_method else {})
+        return {}
 
     @cached_property
     def _by_template(self) -> dict[str, list[Operation]]:

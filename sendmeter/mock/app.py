@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any
 
 import flask
 from starlette.middleware.cors import CORSMiddleware
@@ -137,7 +136,7 @@ def _handler(contract: Contract, operation_id: str) -> Callable[..., flask.Respo
     the contract has.
     """
     operation = contract.operations[operation_id]
-    example = answering(operation, lambda **_given: first_example(contract, operation))
+    example = answering(operation, lambda: first_example(contract, operation))
     try:
         written = handler_of(contract, operation_id)
     except (ModuleNotFoundError, AttributeError):
@@ -145,11 +144,11 @@ def _handler(contract: Contract, operation_id: str) -> Callable[..., flask.Respo
         return example
 
     @wraps(written)
-    def answer(**given: Any) -> flask.Response:  # noqa: ANN401 - the operation's parameters
+    def answer(**path: str) -> flask.Response:
         try:
-            return written(**given)
+            return written(**path)
         except AssertionError as error:
             logger.error("%s: it is answered with the contract's example", error)  # noqa: TRY400 - the contract's, not ours
-            return example(**given)
+            return example(**path)
 
     return answer

@@ -52,9 +52,8 @@ class Boundary:
         tracking_id = tracking.begin()
         method, path = scope["method"], scope["path"][:PATH_SHOWN]
         sender = _Sender(send, tracking_id, without_body=method == "HEAD")
-        # What the bridge puts into `connexion_context`, connexion gives to handlers that name it. The server keeps its
-        # own scope, where HEAD stays HEAD.
-        scope = {**scope, "method": "GET" if method == "HEAD" else method, "extensions": {"connexion_context": {}}}
+        # The server keeps its own scope, where HEAD stays HEAD.
+        scope = {**scope, "method": "GET" if method == "HEAD" else method, "extensions": {}}
         try:
             await self._answer(scope, receive, sender)
         except _Gone:
@@ -69,16 +68,16 @@ class Boundary:
     async def _answer(self, scope: Scope, receive: Receive, sender: "_Sender") -> None:
         _check_lines(scope)
         method, path = scope["method"], scope["path"]
-        methods = self.contract.methods_at(path)
-        allowed = methods or self.pages.methods_at(path)
+        operations = self.contract.operations_at(path)
+        allowed = tuple(sorted(operations)) or self.pages.methods_at(path)
         if not allowed:
             raise no_such_path()
         if method not in allowed:
             raise MethodNotAllowed(f"{path[:200]} does not know {method[:20]}.", allowed=allowed)
-        if not methods:
+        if not operations:
             await sender.send_answer(await self.pages.answer(scope))
             return
-        body = await _read(scope, receive, takes_body=self.contract.takes_body(method, path))
+        body = await _read(scope, receive, takes_body=bool(operations[method].bodies))
 
         async def receive_body() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}

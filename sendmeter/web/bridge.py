@@ -107,19 +107,19 @@ class Bridge(ABC):
         given = validation.path_of(operation, scope.get("path_params", {}))
         given |= validation.query_of(operation, scope["query_string"])
         media_type, payload = validation.body_of(operation, headers, body)
-        scope["extensions"]["connexion_context"].update(
-            store=self.store_of(scope),
-            settings=self.settings,
-            outgoing=self.outgoing,
-            now=now,
-            caller=caller,
-            headers=headers,
-            media_type=media_type,
-            payload=payload,
-            # Connexion reads them again; what is given here, which was validated, wins.
+        environ = _environ(scope, headers)
+        environ[validation.GIVEN] = {
+            "store": self.store_of(scope),
+            "settings": self.settings,
+            "outgoing": self.outgoing,
+            "now": now,
+            "caller": caller,
+            "headers": headers,
+            "media_type": media_type,
+            "payload": payload,
             **{_argument(name): value for name, value in given.items()},
-        )
-        return self.handled(operation, scope, _environ(scope, headers))
+        }
+        return self.handled(operation, scope, environ)
 
     def handled(self, _operation: Operation, _scope: Scope, environ: dict[str, Any]) -> tuple[Message, bytes]:
         """Let the operation's handler answer a request that is as the contract has it."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import wraps
+from inspect import signature
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,8 @@ from sendmeter.web.body import check_charset, media_type_of, read_bytes, read_js
 from sendmeter.web.envelope import Answer
 
 QUERY_FIELDS_LIMIT = 100
+GIVEN = "sendmeter.given"
+"""Where a WSGI environment has what handlers may name: the bridge's, and the operation's parameters."""
 
 
 def path_of(operation: Operation, values: dict[str, str]) -> dict[str, Any]:
@@ -93,13 +96,16 @@ def _content_type(headers: dict[bytes, list[bytes]]) -> str:
 def answering(operation: Operation, handler: Callable[..., Any]) -> Callable[..., flask.Response]:
     """Wrap a handler so that what it answers is validated as a value, and written as JSON once.
 
-    A handler answers with a value, or with a value and a status; the value is None where there is no content. Raises
-    AssertionError where the contract does not have that answer: the client gets a 500, the log the faults.
+    A handler is given what it names of what the bridge has for the request. It answers with a value, or with a value
+    and a status; the value is None where there is no content. Raises AssertionError where the contract does not have
+    that answer: the client gets a 500, the log the faults.
     """
+    names = signature(handler).parameters
 
     @wraps(handler)
-    def answer(**given: Any) -> flask.Response:  # noqa: ANN401 - the operation's parameters
-        answered = handler(**given)
+    def answer(**_path: str) -> flask.Response:
+        given = flask.request.environ[GIVEN]
+        answered = handler(**{name: given[name] for name in names})
         value, status = answered if isinstance(answered, tuple) else (answered, 200)
         body = answer_of(operation, value, status).body
         response = flask.Response(body, status, content_type="application/json")
