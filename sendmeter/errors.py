@@ -98,10 +98,16 @@ class UnsupportedMediaType(Refusal):
 
 
 class TooManyRequests(Refusal):
-    """More is under way than the server takes at once."""
+    """More is under way than the server takes at once, or comes in a second than it takes from one caller."""
 
     code = "too_many_requests"
     fix = "Send the same request again after the seconds in Retry-After."
+
+    def __init__(
+        self, message: str, *, retry_after_seconds: float = 1, fix: str | None = None, faults: Sequence[Fault] = ()
+    ) -> None:
+        super().__init__(message, fix=fix, faults=faults)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ProviderFailed(Refusal):

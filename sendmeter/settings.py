@@ -20,6 +20,9 @@ class Settings:
     max_waiting: int = field(default=256, metadata={"bounds": (0, 100_000)})
     """How many writing requests may be under way in a process before further ones are answered with 429."""
 
+    key_requests_per_second: float = field(default=0.0, metadata={"bounds": (0, 100_000)})
+    """How many writing requests of one key a process answers in a second, before 429; 0 is no limit."""
+
     busy_timeout_seconds: float = field(default=5.0, metadata={"bounds": (0.01, 600)})
     """How long to wait for another writer or a free connection before answering 503."""
 

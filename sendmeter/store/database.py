@@ -57,6 +57,8 @@ class Store:
         # SQLite has one writer at a time: threads of this process queue here in turn, rather than in SQLite's
         # busy handler, which sleeps and may wake the last to come first.
         self._writing = threading.Lock()
+        # Whether this thread is within a transaction that several pieces of work share.
+        self._shared = threading.local()
         self._statements: dict[str, str] = {}
         if self.is_sqlite:
             self.path: str | None = _sqlite_path(url)
@@ -95,7 +97,7 @@ class Store:
 
         Raises Unavailable where the database does not answer.
         """
-        return self._run(work, self._connected)
+        return work() if self._is_shared() else self._run(work, self._connected)
 
     def snapshot(self, work: Callable[[], T]) -> T:
         """Run several queries that all see the data of one instant."""
@@ -113,7 +115,40 @@ class Store:
         A lost connection leaves a commit in doubt, so the work must be idempotent. Raises Unavailable where the
         database does not answer, or another writer does not finish in time.
         """
+        if self._is_shared():
+            with self._part():
+                return work()
         return self._run(work, self._transaction)
+
+    def together(
+        self, works: Sequence[Callable[[], T]], first: Callable[[], object] = lambda: None
+    ) -> list[T | Exception]:
+        """Run several pieces of work, each of which writes once, in one transaction; give what each gives or raises.
+
+        What raises leaves nothing behind, and what does not is kept: all of it is committed before this returns.
+        `first` comes before them, and may take a lock that they all would take. Where the transaction fails, each is
+        run once more on its own, so that none suffers from another; each must be idempotent as for `write`.
+        """
+        if len(works) == 1:
+            return [_outcome(works[0])]
+        try:
+            return self._run(lambda: self._each(works, first), self._transaction)
+        except Unavailable as error:
+            return [error] * len(works)
+        except _DRIVER_ERRORS:
+            logger.warning("database: %d requests at once failed, each is tried on its own", len(works), exc_info=True)
+            return [_outcome(work) for work in works]
+
+    def _each(self, works: Sequence[Callable[[], T]], first: Callable[[], object]) -> list[T | Exception]:
+        self._shared.is_open = True
+        try:
+            first()
+            return [_outcome(work, fatal=_DRIVER_ERRORS) for work in works]
+        finally:
+            self._shared.is_open = False
+
+    def _is_shared(self) -> bool:
+        return getattr(self._shared, "is_open", False)
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a cursor of either driver
         """Execute SQL that both databases know, with `?` for each parameter."""
@@ -192,6 +227,21 @@ class Store:
         finally:
             self._writing.release()
 
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """Undo what this part of a shared transaction did where it raises.
+
+        peewee names each savepoint anew, so that each would be a statement that the database does not know yet.
+        """
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self.execute("RELEASE part")
+
     def _lost(self, error: Exception) -> bool:
         """Tell whether the connection itself failed."""
         if self.is_sqlite:
@@ -208,6 +258,15 @@ class Store:
         except _DRIVER_ERRORS:
             logger.debug("closing a lost connection failed", exc_info=True)
         self.database.close_idle()
+
+
+def _outcome(work: Callable[[], T], fatal: tuple[type[Exception], ...] = ()) -> T | Exception:
+    try:
+        return work()
+    except fatal:
+        raise
+    except Exception as error:
+        return error
 
 
 def _postgresql_url(url: str) -> str:

@@ -7,10 +7,12 @@ stop all requests (docs/decisions/0002).
 import asyncio
 import io
 import sys
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -18,18 +20,33 @@ from typing import Any
 from connexion.decorators.parameter import pythonic
 
 from sendmeter.contract import Contract, Operation
-from sendmeter.domain.keys import Key
-from sendmeter.errors import TooManyRequests
+from sendmeter.domain.keys import Key, read_token
+from sendmeter.errors import TooManyRequests, Unavailable
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.settings import Settings
-from sendmeter.store import Store
+from sendmeter.store import Store, organizations
 from sendmeter.web import security, validation
+from sendmeter.web.groups import Groups
+from sendmeter.web.rates import Rates
 
 # They say something of the connection, not of the request; werkzeug takes an offer to upgrade for a WebSocket.
 _CONNECTION_HEADERS = {b"connection", b"upgrade", b"keep-alive", b"transfer-encoding", b"content-length"}
 _FEW_ROWS = ("usage.get", "health.ready")
+# They do nothing but write to the database, and are idempotent: run again they do nothing more.
+_TOGETHER = ("events.record", "holds.place", "holds.settle", "holds.release")
 Message = dict[str, Any]
 Scope = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request whose operation is known, as it came."""
+
+    operation: Operation
+    scope: Scope
+    body: bytes
+    context: Context = field(default_factory=copy_context)
+    arrived_at: float = field(default_factory=time.monotonic)
 
 
 class Bridge(ABC):
@@ -53,6 +70,7 @@ class Bridge(ABC):
         self.readers = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="reader")
         self.writers = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="writer")
         self.limited_under_way = 0
+        self.rates = Rates(settings.key_requests_per_second)
 
     async def __call__(
         self, scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
@@ -68,12 +86,7 @@ class Bridge(ABC):
             raise TooManyRequests("The server has as many requests under way as it takes at once.")
         self.limited_under_way += limited
         try:
-            if self.never_waits(operation):
-                start, answer = self._answer(operation, scope, body)
-            else:
-                threads = self.readers if operation.method == "GET" else self.writers
-                work = partial(copy_context().run, self._answer, operation, scope, body)
-                start, answer = await asyncio.get_running_loop().run_in_executor(threads, work)
+            start, answer = await self.answered(Request(operation, scope, body))
         finally:
             self.limited_under_way -= limited
         await send(start)
@@ -92,18 +105,31 @@ class Bridge(ABC):
         """Tell whose key a request shows; None for an operation that asks for none."""
         return security.caller(self.store_of(scope), operation, authorization, now)
 
-    def never_waits(self, _operation: Operation) -> bool:
-        """Tell what is answered on the event loop's thread."""
-        return False
+    async def answered(self, request: "Request") -> tuple[Message, bytes]:
+        """Answer a request, on a thread that may wait for the database."""
+        threads = self.readers if request.operation.method == "GET" else self.writers
+        work = partial(request.context.run, self.answer, request)
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
-    def _answer(self, operation: Operation, scope: Scope, body: bytes) -> tuple[Message, bytes]:
+    def answer(self, request: "Request") -> tuple[Message, bytes]:
         """Answer: the key first, then the request's form, then the handler."""
+        return self.handled(request.operation, request.scope, self.prepared(request))
+
+    def prepared(self, request: "Request") -> dict[str, Any]:
+        """Write a request, whose key and form are as the contract has it, as WSGI's, with what its handler may name.
+
+        Raises Unavailable where the request waited too long for its turn: else those behind it would wait ever longer.
+        """
+        if time.monotonic() - request.arrived_at > self.settings.busy_timeout_seconds:
+            raise Unavailable("The server did not come to this request in time.")
+        operation, scope, body = request.operation, request.scope, request.body
         now = self.clock()
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
         authorization = [value.decode("latin-1") for value in headers.get(b"authorization", [])]
         caller = self.caller_of(scope, operation, authorization, now)
+        self.rates.take(operation, caller)
         given = validation.path_of(operation, scope.get("path_params", {}))
         given |= validation.query_of(operation, scope["query_string"])
         media_type, payload = validation.body_of(operation, headers, body)
@@ -119,7 +145,7 @@ class Bridge(ABC):
             "payload": payload,
             **{_argument(name): value for name, value in given.items()},
         }
-        return self.handled(operation, scope, environ)
+        return environ
 
     def handled(self, _operation: Operation, _scope: Scope, environ: dict[str, Any]) -> tuple[Message, bytes]:
         """Let the operation's handler answer a request that is as the contract has it."""
@@ -152,23 +178,64 @@ class ServerBridge(Bridge):
     ) -> None:
         super().__init__(wsgi_app, contract=contract, settings=settings, clock=clock, outgoing=outgoing)
         self.store = store
+        # SQLite has one writer: one thread, whose connection keeps the pages that writing needs.
+        self.recorder = ThreadPoolExecutor(1, thread_name_prefix="recorder") if store.is_sqlite else self.writers
+        self.groups = Groups(self._answer_together, self.recorder)
 
     def close(self) -> None:
         """Let the requests under way finish, then close the store."""
         super().close()
+        self.recorder.shutdown()
         self.store.close()
 
     def store_of(self, _scope: Scope) -> Store:
         """Give the store."""
         return self.store
 
-    def never_waits(self, operation: Operation) -> bool:
-        """Tell what is answered on the event loop's thread, because a change of threads would cost more than it does.
+    async def answered(self, request: "Request") -> tuple[Message, bytes]:
+        """Answer a request where it takes least: at once, with others, or on a thread of its own."""
+        operation_id = request.operation.operation_id
+        if operation_id == "health.live" or (self.store.is_sqlite and operation_id in _FEW_ROWS):
+            # A change of threads would cost more than a few indexed rows of a file do, and in WAL mode a reader waits
+            # for nobody.
+            return self.answer(request)
+        if operation_id in _TOGETHER:
+            return await self.groups.answered(self._lane_of(request), request)
+        return await super().answered(request)
 
-        Reading the usage from SQLite is a few indexed rows of a file, and in WAL mode a reader waits for nobody.
+    def _lane_of(self, request: "Request") -> int:
+        """Tell which requests could not be worked on at the same time anyway.
+
+        On SQLite those are all that write. On PostgreSQL those of one organization are, which add to the same counters;
+        the number that a token has is believed here, as whoever lies about it is refused when the turn comes.
         """
-        operation_id = operation.operation_id
-        return operation_id == "health.live" or (self.store.is_sqlite and operation_id in _FEW_ROWS)
+        if self.store.is_sqlite:
+            return 0
+        tokens = [
+            value.removeprefix(b"Bearer ") for name, value in request.scope["headers"] if name == b"authorization"
+        ]
+        read = read_token(tokens[0].decode("latin-1")) if tokens else None
+        return read[0] if read else 0
+
+    def _answer_together(self, lane: int, requests: Sequence["Request"]) -> list[tuple[Message, bytes] | Exception]:
+        """Answer the requests of a lane: what is wrong with their form first, the others in one transaction."""
+        answers: dict[int, tuple[Message, bytes] | Exception] = {}
+        works: dict[int, Callable[[], tuple[Message, bytes]]] = {}
+        for index, request in enumerate(requests):
+            try:
+                environ = request.context.run(self.prepared, request)
+            except Exception as error:
+                answers[index] = error
+            else:
+                work = partial(self.handled, request.operation, request.scope, environ)
+                works[index] = partial(request.context.run, work)
+        first = _nothing if self.store.is_sqlite else partial(organizations.lock, self.store, lane)
+        answers.update(zip(works, self.store.together([*works.values()], first), strict=True))
+        return [answers[index] for index in range(len(requests))]
+
+
+def _nothing() -> None:
+    pass
 
 
 @lru_cache

@@ -1,6 +1,7 @@
 """The one place that makes an error into an answer, whoever raised it."""
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,10 @@ def _headers(refusal: errors.Refusal) -> tuple[tuple[str, str], ...]:
             return (("www-authenticate", CHALLENGE),)
         case errors.MethodNotAllowed():
             return (("allow", ", ".join(refusal.allowed)),)
-        case errors.TooManyRequests() | errors.Unavailable():
+        case errors.TooManyRequests():
+            # Whole seconds (RFC 9110, 10.2.3): a caller that waits for them has waited long enough.
+            return (("retry-after", str(max(1, math.ceil(refusal.retry_after_seconds)))),)
+        case errors.Unavailable():
             return (("retry-after", "1"),)
     return ()
 
