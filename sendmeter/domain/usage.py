@@ -1,6 +1,6 @@
 """What an organization used in a cycle or another period: counters added up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -26,12 +26,17 @@ class Counter:
     estimated_nano_usd: int = 0
 
     def __add__(self, other: "Counter") -> "Counter":
-        return Counter(
-            self.channel,
-            self.quantity + other.quantity,
-            self.cost_nano_usd + other.cost_nano_usd,
-            self.pending + other.pending,
-            self.estimated_nano_usd + other.estimated_nano_usd,
+        return Counter.total([self, other])
+
+    @classmethod
+    def total(cls, parts: Sequence["Counter"]) -> "Counter":
+        """Add up what is of one channel; there is at least one."""
+        return cls(
+            parts[0].channel,
+            sum([part.quantity for part in parts]),
+            sum([part.cost_nano_usd for part in parts]),
+            sum([part.pending for part in parts]),
+            sum([part.estimated_nano_usd for part in parts]),
         )
 
 

@@ -57,11 +57,17 @@ def of_days(store: Store, organization_number: int, first: int, last: int) -> li
 
 def add(store: Store, organization_number: int, placed: Iterable[tuple[Place, Counter]]) -> None:
     """Add to the counters of cycles and days, each at its place."""
+    # What is of one cycle, day and channel first: those are few, and what is placed may be a thousand.
+    found: dict[tuple[int, int, str], list[Counter]] = {}
+    for place, amounts in placed:
+        key = (microseconds(place.cycle.start), utc_day(place.booked_at), amounts.channel)
+        found.setdefault(key, []).append(amounts)
     cycles: Sums = {}
     days: Sums = {}
-    for place, amounts in placed:
-        _sum(cycles, microseconds(place.cycle.start), amounts)
-        _sum(days, utc_day(place.booked_at), amounts)
+    for (start, day, _), parts in found.items():
+        amounts = Counter.total(parts)
+        _sum(cycles, start, amounts)
+        _sum(days, day, amounts)
     _upsert(store, "cycle_counters", "cycle_starts_at", organization_number, cycles)
     _upsert(store, "day_counters", "day", organization_number, days)
 
