@@ -139,8 +139,8 @@ class Store:
         `first` comes before them, and may take a lock that they all would take. Where the transaction fails, each is
         run once more on its own, so that none suffers from another; each must be idempotent as for `write`.
         """
-        if len(works) == 1:
-            return [_outcome(works[0])]
+        if len(works) <= 1:
+            return [_outcome(work) for work in works]
         try:
             return self._run(lambda: self._each(works, first), self._transaction)
         except Unavailable as error:

@@ -47,6 +47,13 @@ def test_each_has_a_commit_of_its_own(store, organization, monkeypatch):
     assert messages(store, organization) == 10
 
 
+def test_nothing_to_do_asks_the_database(store):
+    def ask():
+        raise AssertionError("asked")
+
+    assert store.together([], ask) == []
+
+
 def test_one_that_is_refused_takes_others_with_it_or_leaves_something_behind(store, organization):
     recording(store, organization, "known", quantity=5)()
 
