@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import flask
@@ -27,8 +28,9 @@ from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, open_store, utc_now
 from sendmeter.store import Store
 from sendmeter.web.boundary import Boundary
-from sendmeter.web.bridge import Bridge, ServerBridge
+from sendmeter.web.bridge import Bridge
 from sendmeter.web.documentation import Documentation
+from sendmeter.web.server import ServerBridge
 from sendmeter.web.validation import answering
 
 
@@ -38,7 +40,14 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
     the_contract = contract()
     store = store or open_store(settings)
     outgoing = outgoing_of(settings)
-    bridge = partial(ServerBridge, store=store, settings=settings, clock=clock, outgoing=outgoing)
+    bridge = partial(
+        ServerBridge,
+        store=store,
+        settings=settings,
+        clock=clock,
+        outgoing=outgoing,
+        record_together=_handlers("events").record_together,
+    )
     pages, resolve = Documentation(the_contract), partial(handler_of, the_contract)
     return assemble(the_contract, bridge, pages, resolve, beside=poller_of(settings, store, outgoing, clock))
 
@@ -112,5 +121,8 @@ def from_environment() -> FlaskApp:
 def handler_of(the_contract: Contract, operation_id: str) -> Callable[..., flask.Response]:
     """Find the function of an operation: `events.record` is `record` in `handlers/events.py`."""
     module, _, function = operation_id.rpartition(".")
-    handler = getattr(import_module(f"{handlers_package()}.{module}"), function)
-    return answering(the_contract.operations[operation_id], handler)
+    return answering(the_contract.operations[operation_id], getattr(_handlers(module), function))
+
+
+def _handlers(module: str) -> ModuleType:
+    return import_module(f"{handlers_package()}.{module}")

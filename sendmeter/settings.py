@@ -24,7 +24,7 @@ class Settings:
     """How many writing requests of one key a process answers in a second, before 429; 0 is no limit."""
 
     busy_timeout_seconds: float = field(default=5.0, metadata={"bounds": (0.01, 600)})
-    """How long to wait for another writer or a free connection before answering 503."""
+    """How long to wait for a turn, for another writer, or for the database, each, before answering 503."""
 
     provider_grace_seconds: int = field(default=3600, metadata={"bounds": (0, 2_592_000)})
     """How long a provider may fail before sums that lack its costs are answered with 502."""

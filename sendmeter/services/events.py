@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sendmeter.domain.channels import CHANNELS
 from sendmeter.domain.cursors import Page, page_of
-from sendmeter.domain.events import Booking, EventKey, Place, UsageEvent, as_sent, place_of, refused_time
+from sendmeter.domain.events import BATCH_LIMIT, Booking, EventKey, Place, UsageEvent, as_sent, place_of, refused_time
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.ledger import Entry
 from sendmeter.domain.organizations import Organization
@@ -68,6 +69,42 @@ def record(
         return add(store, organization, batch, now, backfilled_by=backfilled_by)
 
     return store.write(work)
+
+
+def record_together(store: Store, sent: Sequence[tuple[int, Batch]], now: datetime) -> list[Recorded]:
+    """Record batches of several senders, each with its organization's number, in one transaction: all or none.
+
+    Gives what became of each, in their order, as if one had been recorded after the other. Raises where `record` would
+    refuse one of them.
+    """
+
+    def work() -> list[Recorded]:
+        recorded: dict[int, Recorded] = {}
+        for number in sorted({number for number, _ in sent}):
+            parts = _parts({index: batch for index, (each, batch) in enumerate(sent) if each == number})
+            # One part locks events, then counters, as a batch does. More would lock events behind counters.
+            organization = (organizations.by_number if len(parts) == 1 else organizations.lock)(store, number)
+            for part in parts:
+                outcomes = iter(
+                    add(store, organization, [each for batch in part.values() for each in batch], now).outcomes
+                )
+                recorded |= {index: Recorded(tuple(islice(outcomes, len(batch)))) for index, batch in part.items()}
+        return [recorded[index] for index in range(len(sent))]
+
+    return store.write(work)
+
+
+def _parts(batches: dict[int, Batch]) -> list[dict[int, Batch]]:
+    """Divide batches into parts that have no more events together than one batch may have."""
+    parts: list[dict[int, Batch]] = []
+    size = BATCH_LIMIT
+    for index, batch in batches.items():
+        if size + len(batch) > BATCH_LIMIT:
+            parts.append({})
+            size = 0
+        parts[-1][index] = batch
+        size += len(batch)
+    return parts
 
 
 def add(

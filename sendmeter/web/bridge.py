@@ -9,7 +9,7 @@ import io
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -20,21 +20,19 @@ from typing import Any
 from connexion.decorators.parameter import pythonic
 
 from sendmeter.contract import Contract, Operation
-from sendmeter.domain.keys import Key, read_token
+from sendmeter.domain.keys import Key
 from sendmeter.errors import TooManyRequests, Unavailable
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.settings import Settings
-from sendmeter.store import Store, organizations
+from sendmeter.store import Store
 from sendmeter.web import security, validation
-from sendmeter.web.groups import Groups
 from sendmeter.web.rates import Rates
 
 # They say something of the connection, not of the request; werkzeug takes an offer to upgrade for a WebSocket.
 _CONNECTION_HEADERS = {b"connection", b"upgrade", b"keep-alive", b"transfer-encoding", b"content-length"}
-_FEW_ROWS = ("usage.get", "health.ready")
-# They do nothing but write to the database, and are idempotent: run again they do nothing more.
-_TOGETHER = ("events.record", "holds.place", "holds.settle", "holds.release")
 Message = dict[str, Any]
+Response = tuple[Message, bytes]
+"""What starts an answer, as ASGI has it, and its body."""
 Scope = dict[str, Any]
 
 
@@ -105,13 +103,13 @@ class Bridge(ABC):
         """Tell whose key a request shows; None for an operation that asks for none."""
         return security.caller(self.store_of(scope), operation, authorization, now)
 
-    async def answered(self, request: "Request") -> tuple[Message, bytes]:
+    async def answered(self, request: "Request") -> Response:
         """Answer a request, on a thread that may wait for the database."""
         threads = self.readers if request.operation.method == "GET" else self.writers
         work = partial(request.context.run, self.answer, request)
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
-    def answer(self, request: "Request") -> tuple[Message, bytes]:
+    def answer(self, request: "Request") -> Response:
         """Answer: the key first, then the request's form, then the handler."""
         return self.handled(request.operation, request.scope, self.prepared(request))
 
@@ -147,7 +145,7 @@ class Bridge(ABC):
         }
         return environ
 
-    def handled(self, _operation: Operation, _scope: Scope, environ: dict[str, Any]) -> tuple[Message, bytes]:
+    def handled(self, _operation: Operation, _scope: Scope, environ: dict[str, Any]) -> Response:
         """Let the operation's handler answer a request that is as the contract has it."""
         start: Message = {"type": "http.response.start"}
 
@@ -161,81 +159,6 @@ class Bridge(ABC):
         finally:
             parts.close()
         return start, answer
-
-
-class ServerBridge(Bridge):
-    """The bridge of a server, which has one store."""
-
-    def __init__(
-        self,
-        wsgi_app: Callable[..., Any],
-        *,
-        contract: Contract,
-        settings: Settings,
-        clock: Callable[[], datetime],
-        outgoing: Outgoing,
-        store: Store,
-    ) -> None:
-        super().__init__(wsgi_app, contract=contract, settings=settings, clock=clock, outgoing=outgoing)
-        self.store = store
-        # SQLite has one writer: one thread, whose connection keeps the pages that writing needs.
-        self.recorder = ThreadPoolExecutor(1, thread_name_prefix="recorder") if store.is_sqlite else self.writers
-        self.groups = Groups(self._answer_together, self.recorder)
-
-    def close(self) -> None:
-        """Let the requests under way finish, then close the store."""
-        super().close()
-        self.recorder.shutdown()
-        self.store.close()
-
-    def store_of(self, _scope: Scope) -> Store:
-        """Give the store."""
-        return self.store
-
-    async def answered(self, request: "Request") -> tuple[Message, bytes]:
-        """Answer a request where it takes least: at once, with others, or on a thread of its own."""
-        operation_id = request.operation.operation_id
-        if operation_id == "health.live" or (self.store.is_sqlite and operation_id in _FEW_ROWS):
-            # A change of threads would cost more than a few indexed rows of a file do, and in WAL mode a reader waits
-            # for nobody.
-            return self.answer(request)
-        if operation_id in _TOGETHER:
-            return await self.groups.answered(self._lane_of(request), request)
-        return await super().answered(request)
-
-    def _lane_of(self, request: "Request") -> int:
-        """Tell which requests could not be worked on at the same time anyway.
-
-        On SQLite those are all that write. On PostgreSQL those of one organization are, which add to the same counters;
-        the number that a token has is believed here, as whoever lies about it is refused when the turn comes.
-        """
-        if self.store.is_sqlite:
-            return 0
-        tokens = [
-            value.removeprefix(b"Bearer ") for name, value in request.scope["headers"] if name == b"authorization"
-        ]
-        read = read_token(tokens[0].decode("latin-1")) if tokens else None
-        return read[0] if read else 0
-
-    def _answer_together(self, lane: int, requests: Sequence["Request"]) -> list[tuple[Message, bytes] | Exception]:
-        """Answer the requests of a lane: what is wrong with their form first, the others in one transaction."""
-        answers: dict[int, tuple[Message, bytes] | Exception] = {}
-        works: dict[int, Callable[[], tuple[Message, bytes]]] = {}
-        for index, request in enumerate(requests):
-            try:
-                environ = request.context.run(self.prepared, request)
-            except Exception as error:
-                answers[index] = error
-            else:
-                work = partial(self.handled, request.operation, request.scope, environ)
-                works[index] = partial(request.context.run, work)
-        first = _nothing if self.store.is_sqlite else partial(organizations.lock, self.store, lane)
-        answers.update(zip(works, self.store.together([*works.values()], first), strict=True))
-        return [answers[index] for index in range(len(requests))]
-
-
-def _nothing() -> None:
-    pass
 
 
 @lru_cache

@@ -162,7 +162,7 @@ def test_of_many_at_once_only_one_slips_through_one_gap():
 
     def take(_):
         found = []
-        for number in range(100):
+        for number in range(400):
             together.wait(10)
             found.append(taken(rates, key(number)))
         return found
