@@ -1,5 +1,6 @@
 """The only wiring: from settings to an ASGI application."""
 
+import gc
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -115,7 +116,10 @@ def assemble(
 
 def from_environment() -> FlaskApp:
     """Build the application of a worker process, which has its settings from the environment."""
-    return create_app(Settings.from_environment())
+    app = create_app(Settings.from_environment())
+    # What was made so far stays: to look through it for garbage, again and again, cost a sixth of recording.
+    gc.freeze()
+    return app
 
 
 def handler_of(the_contract: Contract, operation_id: str) -> Callable[..., flask.Response]:

@@ -1,28 +1,49 @@
 """`sendmeter serve`: the server."""
 
-import os
+import gc
 import socket
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import click
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from sendmeter.cli.options import database_option
+from sendmeter.cli.process import Server
+from sendmeter.cli.workers import Workers
+from sendmeter.contract import contract
 from sendmeter.settings import Settings
-from sendmeter.startup import configure_logging, open_store
+from sendmeter.startup import configure_logging, connect, open_store
 
 BACKLOG = 2048
 STOP_SECONDS = 30
+PROTOCOL = "sendmeter.web.protocol:Protocol"
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 port_option = click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port to listen on; 0 for any."
 )
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes serve."
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes serve.",
+)
+
+
+stop_timeout_option = click.option(
+    "--stop-timeout",
+    "stop_seconds",
+    metavar="SECONDS",
+    type=click.IntRange(1, 3600),
+    default=STOP_SECONDS,
+    show_default=True,
+    help="How long requests under way may take once the server is told to stop.",
 )
 
 
@@ -30,39 +51,86 @@ workers_option = click.option(
 @host_option
 @port_option
 @workers_option
+@stop_timeout_option
 @database_option
-def serve(host: str, port: int, workers: int, database: str | None) -> None:
+def serve(host: str, port: int, workers: int, stop_seconds: int, database: str | None) -> None:
     """Start the server.
 
-    It stops on Ctrl-C or SIGTERM, after the requests under way are answered. The contract is shown at /docs.
+    It stops on Ctrl-C or SIGTERM, after the requests under way are answered; told so twice, at once. The contract is
+    shown at /docs.
     """
-    run(Settings.from_environment(database_url=database), host, port, workers)
+    run(Settings.from_environment(database_url=database), host, port, workers, stop_seconds=stop_seconds)
 
 
-def run(settings: Settings, host: str, port: int, workers: int, announce: Callable[[str], None] | None = None) -> None:
+def run(
+    settings: Settings,
+    host: str,
+    port: int,
+    workers: int,
+    announce: Callable[[str], None] | None = None,
+    *,
+    stop_seconds: int = STOP_SECONDS,
+) -> None:
     """Serve until told to stop; `announce` is called with the server's URL when it can be asked."""
     configure_logging(settings)
     # Lays the tables of an empty database, and refuses one of another version, before any worker starts.
     open_store(settings).close()
-    os.environ.update(settings.to_environment())
-    config = configured("sendmeter.app:from_environment", factory=True, workers=workers, lifespan="on")
     with listening(host, port) as (listener, url):
         click.echo(f"Sendmeter listens on {url} (documentation: {url}/docs). Stop it with Ctrl-C.", err=True)
         if announce:
             announce(url)
-        # uvicorn stops gracefully on Ctrl-C, and then raises it again: to have stopped is what was asked for.
-        with suppress(KeyboardInterrupt):
-            if workers == 1:
-                uvicorn.Server(config).run(sockets=[listener])
-            else:
-                Multiprocess(config, sockets=[listener]).run()
+
+        def server() -> Server:
+            config = configured(partial(_application, settings), factory=True, lifespan="on")
+            return Server(config, listener, stop_seconds)
+
+        if workers == 1:
+            server().serve_alone()
+        else:
+            _preload()
+            sys.exit(Workers(workers, lambda link: server().serve_as_worker(link), listener, stop_seconds).run())
+
+
+def _application(settings: Settings) -> Any:  # noqa: ANN401 - connexion's
+    with _without_collecting():
+        from sendmeter.app import create_app  # noqa: PLC0415 - connexion, which no other command should wait for
+
+        # Its schema was looked at; a worker that starts anew while the database is away answers 503 as the others do.
+        return create_app(settings, store=connect(settings))
+
+
+def _preload() -> None:
+    """Read what each worker needs, before they are forked: once for all, in time and in memory.
+
+    Nothing is opened and no thread is started, since neither would come through the fork whole.
+    """
+    with _without_collecting():
+        from sendmeter.app import handler_of  # noqa: PLC0415 - connexion, which no other command should wait for
+
+        # What uvicorn names itself: the loop, the protocol, the lifespan.
+        for module in ("uvloop", PROTOCOL.partition(":")[0], "uvicorn.lifespan.on"):
+            import_module(module)
+
+        for operation_id in contract().operations:
+            handler_of(contract(), operation_id)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep the garbage collector from looking, again and again, at what stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def configured(app: Any, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
     """Configure uvicorn for an ASGI application of ours."""
     return uvicorn.Config(
         app,
-        http="sendmeter.web.protocol:Protocol",
+        http=PROTOCOL,
         ws="none",
         log_config=None,
         access_log=False,

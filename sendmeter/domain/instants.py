@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -23,8 +24,11 @@ def instant_of(count: int) -> datetime:
     return _EPOCH + timedelta(microseconds=count)
 
 
+@lru_cache(maxsize=4_096)
 def read_instant(text: str) -> datetime:
     """Read an RFC 3339 instant; what is finer than a microsecond is cut off.
+
+    The last ones are remembered: the contract's schema reads each that is sent, and then whoever uses it.
 
     Raises ValueError where it is none. Leap seconds (`:60`), which no clock of ours shows, are none.
     """

@@ -5,14 +5,20 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from peewee import DatabaseError, InterfaceError, OperationalError
+from peewee import (  # type: ignore[attr-defined]  # EXCEPTIONS is not in its stub
+    EXCEPTIONS,
+    DatabaseError,
+    ExceptionWrapper,
+    InterfaceError,
+    OperationalError,
+)
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -168,6 +174,12 @@ class Store:
         if translated is None:
             translated = self._statements[statement] = statement.replace("?", "%s")
         return self.database.execute_sql(translated, parameters)
+
+    def execute_rows(self, statement: str, rows: Iterable[Sequence[Any]]) -> list[int]:
+        """Execute SQL on SQLite for one row of parameters after the other; tell how many each changed."""
+        cursor = self.database.cursor()
+        with ExceptionWrapper(EXCEPTIONS):
+            return [cursor.execute(statement, row).rowcount for row in rows]
 
     def _run(self, work: Callable[[], T], unit: Callable[[], Any]) -> T:
         for attempt in range(1, ATTEMPTS + 1):

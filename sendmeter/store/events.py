@@ -85,7 +85,8 @@ def insert(store: Store, organization_number: int, bookings: Sequence[Booking], 
     ]
     if store.is_sqlite:
         # SQLite is asked without a way to go. All rows in one statement would cost it half as much again.
-        return {row[1:3] for row in rows if store.execute(_INSERT_ROW, row).rowcount}
+        changed = store.execute_rows(_INSERT_ROW, rows)
+        return {row[1:3] for row, count in zip(rows, changed, strict=True) if count}
     return set(store.execute(_INSERT_COLUMNS, [*map(list, zip(*rows, strict=True))]).fetchall()) if rows else set()
 
 
