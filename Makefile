@@ -1,6 +1,6 @@
 # The targets explain themselves: `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fuzz contract-diff proof clients client-python client-typescript browser lock clean
+.PHONY: help setup run test lint fuzz contract-diff proof bench clients client-python client-typescript browser lock clean
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
@@ -42,6 +42,12 @@ contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (mai
 proof: $(VENV)/test.stamp ## the model and the races, for longer (PROOF_EXAMPLES=200, PROOF_SEED=1)
 	@PROOF_EXAMPLES=$${PROOF_EXAMPLES:-200} $(BIN)/python -m pytest -q -n 2 tests/proof $(PYTEST)
 
+bench: $(VENV)/bench.stamp ## measure Sendmeter beside its peers (BENCH_SHORT=1, ROWS=usage,record, BENCH=--help)
+	@if ! command -v npm >/dev/null; then echo "There is no npm (it comes with Node.js 20): Prism is left out."; \
+	  elif [ ! benchmarks/prism/node_modules/.package-lock.json -nt benchmarks/prism/package-lock.json ]; then \
+	  echo "Installing Prism ..." && npm ci --prefix benchmarks/prism --no-audit --no-fund --loglevel=error; fi
+	@ROWS="$(ROWS)" BENCH_SHORT="$(BENCH_SHORT)" $(BIN)/python -m benchmarks $(BENCH)
+
 clients: client-python client-typescript ## generate typed clients from openapi.yaml, for Python and for TypeScript
 
 client-python: $(VENV)/test.stamp
@@ -73,7 +79,7 @@ lock: $(VENV)/test.stamp ## write the files of exact versions anew from pyprojec
 clean: ## remove what was installed and built (a database stays)
 	rm -rf $(VENV) dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis \
 	  clients/python/sendmeter_client clients/typescript/schema.ts clients/typescript/dist \
-	  examples/usage-widget/src/schema.ts examples/usage-widget/dist $(NODE_PROJECTS:%=%/node_modules)
+	  examples/usage-widget/src/schema.ts examples/usage-widget/dist $(NODE_PROJECTS:%=%/node_modules) benchmarks/prism/node_modules
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sendmeter needs Python 3.11 or newer: make PYTHON=python3.12 setup")'

@@ -1,29 +1,21 @@
 """`events.…`: what was sent, and what corrects it."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sendmeter.domain.events import UsageEvent
+from sendmeter.domain.events import read_batch
 from sendmeter.domain.instants import read_instant
 from sendmeter.domain.keys import Key
 from sendmeter.domain.ledger import Entry
 from sendmeter.domain.money import nano_usd
 from sendmeter.services import corrections, events
-from sendmeter.services.events import Recorded, Search
+from sendmeter.services.events import Search
 from sendmeter.store import Store
 
 
 def record(store: Store, caller: Key, now: datetime, media_type: str, payload: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Record a batch of events, or CloudEvents, of the caller's organization."""
-    return _told(events.record(store, caller.organization_number, _batch(media_type, payload), now))
-
-
-def record_together(store: Store, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Record what several requests send at once, each with what `record` is given of it: all of it or none."""
-    sent = [(each["caller"].organization_number, _batch(each["media_type"], each["payload"])) for each in requests]
-    now = max(each["now"] for each in requests)
-    return [_told(recorded) for recorded in events.record_together(store, sent, now)]
+    return events.record(store, caller.organization_number, read_batch(media_type, payload), now).to_json()
 
 
 def search(
@@ -55,25 +47,3 @@ def settle(store: Store, caller: Key, now: datetime, event_id: str, source: str,
     """Set the cost of an event."""
     key, cost, reason = (source, event_id), nano_usd(payload["cost"]), payload.get("reason")
     return corrections.settle(store, caller.organization_number, key, cost, reason, now, by=caller.key_id).to_json()
-
-
-def _told(recorded: Recorded) -> dict[str, Any]:
-    return {
-        "accepted": recorded.accepted,
-        "duplicates": recorded.duplicates,
-        "late": recorded.late,
-        "events": [
-            {"id": event_id, "source": source, "outcome": outcome} for (source, event_id), outcome in recorded.outcomes
-        ],
-    }
-
-
-def _batch(media_type: str, payload: Any) -> list[tuple[str, UsageEvent]]:  # noqa: ANN401 - JSON
-    """Read the events of a body, each with its JSON pointer."""
-    match media_type:
-        case "application/cloudevents+json":
-            return [("", UsageEvent.from_cloudevent(payload))]
-        case "application/cloudevents-batch+json":
-            return [(f"/{index}", UsageEvent.from_cloudevent(event)) for index, event in enumerate(payload)]
-        case _:
-            return [(f"/events/{index}", UsageEvent.from_json(event)) for index, event in enumerate(payload["events"])]

@@ -1,13 +1,11 @@
 """The only wiring: from settings to an ASGI application."""
 
-import gc
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import flask
@@ -41,14 +39,7 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Callabl
     the_contract = contract()
     store = store or open_store(settings)
     outgoing = outgoing_of(settings)
-    bridge = partial(
-        ServerBridge,
-        store=store,
-        settings=settings,
-        clock=clock,
-        outgoing=outgoing,
-        record_together=_handlers("events").record_together,
-    )
+    bridge = partial(ServerBridge, store=store, settings=settings, clock=clock, outgoing=outgoing)
     pages, resolve = Documentation(the_contract), partial(handler_of, the_contract)
     return assemble(the_contract, bridge, pages, resolve, beside=poller_of(settings, store, outgoing, clock))
 
@@ -114,19 +105,8 @@ def assemble(
     return app
 
 
-def from_environment() -> FlaskApp:
-    """Build the application of a worker process, which has its settings from the environment."""
-    app = create_app(Settings.from_environment())
-    # What was made so far stays: to look through it for garbage, again and again, cost a sixth of recording.
-    gc.freeze()
-    return app
-
-
 def handler_of(the_contract: Contract, operation_id: str) -> Callable[..., flask.Response]:
     """Find the function of an operation: `events.record` is `record` in `handlers/events.py`."""
     module, _, function = operation_id.rpartition(".")
-    return answering(the_contract.operations[operation_id], getattr(_handlers(module), function))
-
-
-def _handlers(module: str) -> ModuleType:
-    return import_module(f"{handlers_package()}.{module}")
+    handler = getattr(import_module(f"{handlers_package()}.{module}"), function)
+    return answering(the_contract.operations[operation_id], handler)

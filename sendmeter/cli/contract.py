@@ -155,7 +155,9 @@ def _functions() -> set[str]:
         f"{module.name}.{name}"
         for module in pkgutil.iter_modules(package.__path__)
         for name, value in vars(import_module(f"{package.__name__}.{module.name}")).items()
-        if inspect.isfunction(value) and value.__module__.endswith(f".{module.name}") and not name.startswith("_")
+        if inspect.isfunction(value) and not name.startswith("_")
+        # Its own, and not one that it has from elsewhere.
+        if value.__module__ == f"{package.__name__}.{module.name}"
     }
 
 

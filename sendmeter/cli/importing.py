@@ -21,11 +21,11 @@ from sendmeter.cli.options import (
     whoever_runs_this,
 )
 from sendmeter.contract import contract
-from sendmeter.domain.events import BATCH_LIMIT, UsageEvent
+from sendmeter.domain.events import BATCH_LIMIT, Batch, UsageEvent
 from sendmeter.errors import Conflict, Fault, InvalidRequest
 from sendmeter.schemas import Validator
 from sendmeter.services import events, organizations
-from sendmeter.services.events import Batch, Recorded
+from sendmeter.services.events import Recorded
 from sendmeter.startup import utc_now
 from sendmeter.web.body import read_json
 

@@ -1,6 +1,6 @@
 """Usage events: what was sent, whether it may be recorded, and what it is booked into."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,6 +89,21 @@ class UsageEvent:
             "metadata": "metadata",
         }
         return differing(names, self, other)
+
+
+Batch = Sequence[tuple[str, UsageEvent]]
+"""Events, each with a pointer to where it stands in what the sender sent."""
+
+
+def read_batch(media_type: str, value: Any) -> Batch:  # noqa: ANN401 - JSON that the contract's schema has accepted
+    """Read the events of a body: a batch of ours, a CloudEvent, or a batch of those."""
+    match media_type:
+        case "application/cloudevents+json":
+            return [("", UsageEvent.from_cloudevent(value))]
+        case "application/cloudevents-batch+json":
+            return [(f"/{index}", UsageEvent.from_cloudevent(event)) for index, event in enumerate(value)]
+        case _:
+            return [(f"/events/{index}", UsageEvent.from_json(event)) for index, event in enumerate(value["events"])]
 
 
 @dataclass(frozen=True, slots=True)

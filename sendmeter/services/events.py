@@ -8,7 +8,17 @@ from typing import Any
 
 from sendmeter.domain.channels import CHANNELS
 from sendmeter.domain.cursors import Page, page_of
-from sendmeter.domain.events import BATCH_LIMIT, Booking, EventKey, Place, UsageEvent, as_sent, place_of, refused_time
+from sendmeter.domain.events import (
+    BATCH_LIMIT,
+    Batch,
+    Booking,
+    EventKey,
+    Place,
+    UsageEvent,
+    as_sent,
+    place_of,
+    refused_time,
+)
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.ledger import Entry
 from sendmeter.domain.organizations import Organization
@@ -18,9 +28,6 @@ from sendmeter.services.cycles import cycle_at, written_at
 from sendmeter.services.ledger import corrected, entry_of
 from sendmeter.services.paging import start_of
 from sendmeter.store import Store, events, organizations, usage
-
-Batch = Sequence[tuple[str, UsageEvent]]
-"""Events, each with a pointer to where it stands in what the sender sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,17 @@ class Recorded:
     def late(self) -> int:
         """Events that were recorded now and booked into the running cycle because their own is closed."""
         return sum(outcome == "late" for _, outcome in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the contract's answer to a batch."""
+        return {
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "late": self.late,
+            "events": [
+                {"id": event_id, "source": source, "outcome": outcome} for (source, event_id), outcome in self.outcomes
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True)

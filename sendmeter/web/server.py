@@ -11,9 +11,11 @@ from functools import partial
 from typing import Any
 
 from sendmeter.contract import Contract
+from sendmeter.domain.events import read_batch
 from sendmeter.domain.keys import read_token
 from sendmeter.errors import Unavailable
 from sendmeter.providers.outgoing import Outgoing
+from sendmeter.services import events
 from sendmeter.settings import Settings
 from sendmeter.store import Store, organizations
 from sendmeter.web.bridge import Bridge, Request, Response, Scope
@@ -24,8 +26,6 @@ _RECORD = "events.record"
 # They do nothing but write to the database, and are idempotent: run again they do nothing more.
 _TOGETHER = (_RECORD, "holds.place", "holds.settle", "holds.release")
 _FEW_ROWS = ("usage.get", "health.ready")
-RecordTogether = Callable[[Store, Sequence[dict[str, Any]]], list[dict[str, Any]]]
-"""Records what several requests send, all of it or none; gets what a handler may name of each, and gives its answer."""
 
 
 class ServerBridge(Bridge):
@@ -40,11 +40,9 @@ class ServerBridge(Bridge):
         clock: Callable[[], datetime],
         outgoing: Outgoing,
         store: Store,
-        record_together: RecordTogether,
     ) -> None:
         super().__init__(wsgi_app, contract=contract, settings=settings, clock=clock, outgoing=outgoing)
         self.store = store
-        self.record_together = record_together
         # SQLite has one writer: one thread, whose connection keeps the pages that writing needs.
         self.recorder = ThreadPoolExecutor(1, thread_name_prefix="recorder") if store.is_sqlite else self.writers
         self.groups = Groups(self._answer_together, self.recorder)
@@ -93,7 +91,7 @@ class ServerBridge(Bridge):
                 answers[index] = error
         recording = [index for index in ready if requests[index].operation.operation_id == _RECORD]
         if len(recording) > 1:
-            answers.update(zip(recording, self._recorded([ready[index] for index in recording]), strict=False))
+            answers.update(zip(recording, self._recorded([ready[index][GIVEN] for index in recording]), strict=False))
         works = {
             index: partial(request.context.run, self.handled, request.operation, request.scope, ready[index])
             for index, request in enumerate(requests)
@@ -103,17 +101,21 @@ class ServerBridge(Bridge):
         answers.update(zip(works, self.store.together([*works.values()], first), strict=True))
         return [answers[index] for index in range(len(requests))]
 
-    def _recorded(self, environs: Sequence[dict[str, Any]]) -> list[Response | Exception]:
+    def _recorded(self, requests: Sequence[dict[str, Any]]) -> list[Response | Exception]:
         """Record what several requests send, with one statement for all; give nothing where one of them is refused.
 
         Then each is to be answered on its own, which tells which one it is.
         """
         operation = self.contract.operations[_RECORD]
         try:
-            told = self.record_together(self.store, [environ[GIVEN] for environ in environs])
-            answers = [answer_of(operation, value, 200) for value in told]
+            sent = [
+                (given["caller"].organization_number, read_batch(given["media_type"], given["payload"]))
+                for given in requests
+            ]
+            recorded = events.record_together(self.store, sent, max(given["now"] for given in requests))
+            answers = [answer_of(operation, each.to_json(), 200) for each in recorded]
         except Unavailable as error:
-            return [error] * len(environs)
+            return [error] * len(requests)
         except Exception:
             return []
         return [(answer.start(), answer.body) for answer in answers]

@@ -1,0 +1,1 @@
+"""What Sendmeter is measured beside: each does the same work on a copy of the same data."""
