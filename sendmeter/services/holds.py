@@ -1,6 +1,6 @@
 """Holds: room under the caps, kept by one decision at a time for each organization."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sendmeter.domain.holds import Asked, Hold, settled_event
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.organizations import Organization
 from sendmeter.domain.usage import Usage
-from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound, UsageLimitExceeded
+from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound, Refusal, UsageLimitExceeded
 from sendmeter.services import events
 from sendmeter.services.cycles import cycle_at
 from sendmeter.services.limits import used_and_held
@@ -22,26 +22,61 @@ MOST_NANO_USD = 9_000_000_000 * 10**9
 """What all holds of an organization may add up to: what a counter holds."""
 
 
-def place(store: Store, organization_number: int, asked: Asked, now: datetime) -> tuple[Hold, bool]:
+Placed = tuple[Hold, bool]
+"""A hold, and whether it is new."""
+
+
+def place(store: Store, organization_number: int, asked: Asked, now: datetime) -> Placed:
     """Keep room for what is about to be sent, if it stays within every cap that it touches; tell whether it is new.
 
     Asked again with the same id and content, the first hold is the answer, whatever became of it. Raises Conflict where
     the content is another, UsageLimitExceeded where there is no room, and InvalidRequest where a budget cap wants an
     estimate that is missing.
     """
+    (placed,) = place_together(store, [(organization_number, asked)], now)
+    if isinstance(placed, Refusal):
+        raise placed
+    return placed
 
-    def work() -> tuple[Hold, bool]:
-        organization = organizations.lock(store, organization_number)
-        known = holds.by_id(store, organization_number, asked.hold_id)
-        if known is not None:
-            _check_same(known, asked)
-            return known, False
-        _admit(store, organization, asked, now)
-        hold = Hold(asked, placed_at=now)
-        holds.insert(store, organization_number, hold)
-        return hold, True
+
+def place_together(store: Store, sent: Sequence[tuple[int, Asked]], now: datetime) -> list[Placed | Refusal]:
+    """Decide on what several ask for, each with its organization's number, in one transaction.
+
+    Gives for each, in their order, what `place` would give or raise if one came after the other. Usage and holds are
+    added up once for all of an organization.
+    """
+
+    def work() -> list[Placed | Refusal]:
+        placed: dict[int, Placed | Refusal] = {}
+        for number in sorted({number for number, _ in sent}):
+            asks = {index: asked for index, (each, asked) in enumerate(sent) if each == number}
+            placed |= zip(asks, _place(store, organizations.lock(store, number), asks.values(), now), strict=True)
+        return [placed[index] for index in range(len(sent))]
 
     return store.write(work)
+
+
+def _place(
+    store: Store, organization: Organization, asks: Iterable[Asked], now: datetime
+) -> Iterator[Placed | Refusal]:
+    """Decide on one after the other, with the organization locked."""
+    room: tuple[Usage, Usage] | None = None
+    for asked in asks:
+        known = holds.by_id(store, organization.number, asked.hold_id)
+        try:
+            if known is not None:
+                _check_same(known, asked)
+                yield known, False
+                continue
+            used, held = room = room or used_and_held(store, organization, now)
+            _admit(organization, asked, used, held)
+        except Refusal as refusal:
+            yield refusal
+            continue
+        hold = Hold(asked, placed_at=now)
+        holds.insert(store, organization.number, hold)
+        room = used, Usage.of(held.cycle, [*held.counters.values(), asked.counter])
+        yield hold, True
 
 
 def get(store: Store, organization_number: int, hold_id: str) -> Hold:
@@ -129,13 +164,12 @@ def _check_same(known: Hold, asked: Asked) -> None:
         )
 
 
-def _admit(store: Store, organization: Organization, asked: Asked, now: datetime) -> None:
+def _admit(organization: Organization, asked: Asked, used: Usage, held: Usage) -> None:
     """Refuse what has no room."""
     caps = organization.caps
     is_costed = asked.channel in COSTED_CHANNELS
     if is_costed and caps.wants_estimates and asked.estimated_cost_nano_usd is None:
         raise InvalidRequest.of([Fault("/estimatedCost", "is missing: the organization has a budget cap")])
-    used, held = used_and_held(store, organization, now)
     if refused := caps.refused(used, held, asked.counter):
         raise UsageLimitExceeded(
             refused, fix="Ask for less, wait for holds to end or for the next billing cycle, or raise the cap."

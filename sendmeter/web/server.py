@@ -12,20 +12,26 @@ from typing import Any
 
 from sendmeter.contract import Contract
 from sendmeter.domain.events import read_batch
+from sendmeter.domain.holds import Asked
 from sendmeter.domain.keys import read_token
-from sendmeter.errors import Unavailable
+from sendmeter.errors import Refusal, Unavailable
 from sendmeter.providers.outgoing import Outgoing
-from sendmeter.services import events
+from sendmeter.services import events, holds
 from sendmeter.settings import Settings
 from sendmeter.store import Store, organizations
 from sendmeter.web.bridge import Bridge, Request, Response, Scope
+from sendmeter.web.envelope import Answer
 from sendmeter.web.groups import Groups
 from sendmeter.web.validation import GIVEN, answer_of
 
-_RECORD = "events.record"
+_RECORD, _PLACE = "events.record", "holds.place"
 # They do nothing but write to the database, and are idempotent: run again they do nothing more.
-_TOGETHER = (_RECORD, "holds.place", "holds.settle", "holds.release")
+_TOGETHER = (_RECORD, _PLACE, "holds.settle", "holds.release")
 _FEW_ROWS = ("usage.get", "health.ready")
+
+Given = dict[str, Any]
+"""What a handler may name of a request."""
+Merged = Callable[[Sequence[Given], datetime], list[Answer | Refusal]]
 
 
 class ServerBridge(Bridge):
@@ -89,9 +95,10 @@ class ServerBridge(Bridge):
                 ready[index] = request.context.run(self.prepared, request)
             except Exception as error:
                 answers[index] = error
-        recording = [index for index in ready if requests[index].operation.operation_id == _RECORD]
-        if len(recording) > 1:
-            answers.update(zip(recording, self._recorded([ready[index][GIVEN] for index in recording]), strict=False))
+        for operation_id, merged in ((_RECORD, self._recorded), (_PLACE, self._placed)):
+            found = [index for index in ready if requests[index].operation.operation_id == operation_id]
+            if len(found) > 1:
+                answers.update(zip(found, self._merged(merged, [ready[index][GIVEN] for index in found]), strict=False))
         works = {
             index: partial(request.context.run, self.handled, request.operation, request.scope, ready[index])
             for index, request in enumerate(requests)
@@ -101,24 +108,38 @@ class ServerBridge(Bridge):
         answers.update(zip(works, self.store.together([*works.values()], first), strict=True))
         return [answers[index] for index in range(len(requests))]
 
-    def _recorded(self, requests: Sequence[dict[str, Any]]) -> list[Response | Exception]:
-        """Record what several requests send, with one statement for all; give nothing where one of them is refused.
+    def _merged(self, answer: Merged, requests: Sequence[Given]) -> list[Response | Exception]:
+        """Answer requests by one unit of work; give nothing where one of them keeps the others from it.
 
         Then each is to be answered on its own, which tells which one it is.
         """
-        operation = self.contract.operations[_RECORD]
         try:
-            sent = [
-                (given["caller"].organization_number, read_batch(given["media_type"], given["payload"]))
-                for given in requests
+            return [
+                each if isinstance(each, Refusal) else (each.start(), each.body)
+                for each in answer(requests, max(given["now"] for given in requests))
             ]
-            recorded = events.record_together(self.store, sent, max(given["now"] for given in requests))
-            answers = [answer_of(operation, each.to_json(), 200) for each in recorded]
         except Unavailable as error:
             return [error] * len(requests)
         except Exception:
             return []
-        return [(answer.start(), answer.body) for answer in answers]
+
+    def _recorded(self, requests: Sequence[Given], now: datetime) -> list[Answer | Refusal]:
+        """Record what several requests send: one insert, one addition to each counter."""
+        operation = self.contract.operations[_RECORD]
+        sent = [
+            (given["caller"].organization_number, read_batch(given["media_type"], given["payload"]))
+            for given in requests
+        ]
+        return [answer_of(operation, each.to_json(), 200) for each in events.record_together(self.store, sent, now)]
+
+    def _placed(self, requests: Sequence[Given], now: datetime) -> list[Answer | Refusal]:
+        """Decide on the holds that several requests ask for: what is used and held is added up once."""
+        operation = self.contract.operations[_PLACE]
+        sent = [(given["caller"].organization_number, Asked.from_json(given["payload"])) for given in requests]
+        return [
+            each if isinstance(each, Refusal) else answer_of(operation, each[0].to_json(now), 201 if each[1] else 200)
+            for each in holds.place_together(self.store, sent, now)
+        ]
 
 
 def _nothing() -> None:
