@@ -9,8 +9,9 @@ from sendmeter.settings import Settings
 from sendmeter.store import Store
 from sendmeter.store.schema import state_of, upgrade
 
-SPARE_CONNECTIONS = 3
-"""For the event loop's thread, the worker that asks for prices, and whatever is asked beside requests."""
+SPARE_CONNECTIONS = 4
+"""For the event loop's thread, the one that records on SQLite, the worker that asks for prices, and what is asked
+beside requests."""
 
 
 class UnknownSchema(Exception):  # noqa: N818 - what to do is said in its message

@@ -9,7 +9,6 @@ from typing import Any
 from sendmeter.domain.channels import CHANNELS
 from sendmeter.domain.cursors import Page, page_of
 from sendmeter.domain.events import (
-    BATCH_LIMIT,
     Batch,
     Booking,
     EventKey,
@@ -93,36 +92,19 @@ def record_together(store: Store, sent: Sequence[tuple[int, Batch]], now: dateti
     """Record batches of several senders, each with its organization's number, in one transaction: all or none.
 
     Gives what became of each, in their order, as if one had been recorded after the other. Raises where `record` would
-    refuse one of them.
+    refuse one of them, or where only one after the other can tell. For no more events than one batch may have.
     """
 
     def work() -> list[Recorded]:
         recorded: dict[int, Recorded] = {}
         for number in sorted({number for number, _ in sent}):
-            parts = _parts({index: batch for index, (each, batch) in enumerate(sent) if each == number})
-            # One part locks events, then counters, as a batch does. More would lock events behind counters.
-            organization = (organizations.by_number if len(parts) == 1 else organizations.lock)(store, number)
-            for part in parts:
-                outcomes = iter(
-                    add(store, organization, [each for batch in part.values() for each in batch], now).outcomes
-                )
-                recorded |= {index: Recorded(tuple(islice(outcomes, len(batch)))) for index, batch in part.items()}
+            batches = {index: batch for index, (each, batch) in enumerate(sent) if each == number}
+            together = [each for batch in batches.values() for each in batch]
+            outcomes = iter(add(store, organizations.by_number(store, number), together, now).outcomes)
+            recorded |= {index: Recorded(tuple(islice(outcomes, len(batch)))) for index, batch in batches.items()}
         return [recorded[index] for index in range(len(sent))]
 
     return store.write(work)
-
-
-def _parts(batches: dict[int, Batch]) -> list[dict[int, Batch]]:
-    """Divide batches into parts that have no more events together than one batch may have."""
-    parts: list[dict[int, Batch]] = []
-    size = BATCH_LIMIT
-    for index, batch in batches.items():
-        if size + len(batch) > BATCH_LIMIT:
-            parts.append({})
-            size = 0
-        parts[-1][index] = batch
-        size += len(batch)
-    return parts
 
 
 def add(

@@ -4,6 +4,6 @@ The only importer of peewee. Every statement of a request carries `organization_
 SQLite, on PostgreSQL, and on PostgreSQL distributed by organization (docs/decisions/0003).
 """
 
-from sendmeter.store.database import Store
+from sendmeter.store.database import Store, outcome
 
-__all__ = ["Store"]
+__all__ = ["Store", "outcome"]

@@ -143,23 +143,22 @@ class Store:
 
         What raises leaves nothing behind, and what does not is kept: all of it is committed before this returns.
         `first` comes before them, and may take a lock that they all would take. Where the transaction fails, each is
-        run once more on its own, so that none suffers from another; each must be idempotent as for `write`.
+        run once more on its own, so that none suffers from another; each must be idempotent as for `write`. Raises
+        Unavailable as `write` does.
         """
         if len(works) <= 1:
-            return [_outcome(work) for work in works]
+            return [outcome(work) for work in works]
         try:
             return self._run(lambda: self._each(works, first), self._transaction)
-        except Unavailable as error:
-            return [error] * len(works)
         except _DRIVER_ERRORS:
             logger.warning("database: %d requests at once failed, each is tried on its own", len(works), exc_info=True)
-            return [_outcome(work) for work in works]
+            return [outcome(work) for work in works]
 
     def _each(self, works: Sequence[Callable[[], T]], first: Callable[[], object]) -> list[T | Exception]:
         self._shared.is_open = True
         try:
             first()
-            return [_outcome(partial(self._part, work), fatal=_DRIVER_ERRORS) for work in works]
+            return [outcome(partial(self._part, work), fatal=_DRIVER_ERRORS) for work in works]
         finally:
             self._shared.is_open = False
 
@@ -283,7 +282,8 @@ class Store:
         self.database.close_idle()
 
 
-def _outcome(work: Callable[[], T], fatal: tuple[type[Exception], ...] = ()) -> T | Exception:
+def outcome(work: Callable[[], T], fatal: tuple[type[Exception], ...] = ()) -> T | Exception:
+    """Do work, and give what it gives or raises; what is fatal is raised."""
     try:
         return work()
     except fatal:

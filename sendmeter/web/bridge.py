@@ -125,8 +125,7 @@ class Bridge(ABC):
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
-        authorization = [value.decode("latin-1") for value in headers.get(b"authorization", [])]
-        caller = self.caller_of(scope, operation, authorization, now)
+        caller = self.caller_of(scope, operation, authorization_of(scope), now)
         self.rates.take(operation, caller)
         given = validation.path_of(operation, scope.get("path_params", {}))
         given |= validation.query_of(operation, scope["query_string"])
@@ -165,6 +164,11 @@ class Bridge(ABC):
 def _argument(name: str) -> str:
     """Name a parameter as connexion names it to handlers: `eventId` is `event_id`, `from` is `from_`."""
     return str(pythonic(name))
+
+
+def authorization_of(scope: Scope) -> list[str]:
+    """Read a request's Authorization headers."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
 
 
 def operation_of(contract: Contract, scope: Scope) -> Operation | None:

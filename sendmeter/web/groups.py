@@ -8,33 +8,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+
+from sendmeter.web.bridge import Request, Response
 
 MOST_REQUESTS = 64
 MOST_BYTES = 1_048_576
-"""What a group takes: it is held up by nothing that takes longer than the largest request does alone."""
+"""What a group takes together; one request may have as much alone."""
+_Waiting = tuple[Request, "asyncio.Future[Response]"]
 
 
-class Sized(Protocol):
-    """What has a body."""
-
-    @property
-    def body(self) -> bytes:
-        """The body."""
-
-
-Item = TypeVar("Item", bound=Sized)
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Item, Answer]):
-    item: Item
-    answer: "asyncio.Future[Answer]"
-
-
-class Groups(Generic[Item, Answer]):
+class Groups:
     """Lanes, each of which has at most one group in the hands of a thread.
 
     `answer` gets a lane and what waits in it, and gives an answer or an error for each; it is called on a thread of
@@ -42,58 +25,68 @@ class Groups(Generic[Item, Answer]):
     """
 
     def __init__(
-        self, answer: Callable[[int, Sequence[Item]], Sequence[Answer | Exception]], threads: Executor
+        self, answer: Callable[[int, Sequence[Request]], Sequence[Response | Exception]], threads: Executor
     ) -> None:
         self._answer = answer
         self._threads = threads
-        self._lanes: dict[int, deque[_Waiting[Item, Answer]]] = {}
+        self._lanes: dict[int, deque[_Waiting]] = {}
 
-    async def answered(self, lane: int, item: Item) -> Answer:
+    async def answered(self, lane: int, request: Request) -> Response:
         """Wait in a lane for an answer.
 
-        Raises what `answer` gave as the item's error.
+        Raises what `answer` gave as the request's error.
         """
         loop = asyncio.get_running_loop()
-        waiting: _Waiting[Item, Answer] = _Waiting(item, loop.create_future())
+        future: asyncio.Future[Response] = loop.create_future()
         if lane in self._lanes:
-            self._lanes[lane].append(waiting)
+            self._lanes[lane].append((request, future))
         else:
-            self._lanes[lane] = deque([waiting])
+            self._lanes[lane] = deque([(request, future)])
             self._begin(loop, lane)
-        return await waiting.answer
+        return await future
 
     def _begin(self, loop: asyncio.AbstractEventLoop, lane: int) -> None:
+        """Give what waits in a lane to a thread; a lane in which nobody waits is none."""
         queue = self._lanes[lane]
+        if not queue:
+            del self._lanes[lane]
+            return
         group = [queue.popleft()]
-        size = len(group[0].item.body)
-        while queue and len(group) < MOST_REQUESTS and size + len(queue[0].item.body) <= MOST_BYTES:
+        size = len(group[0][0].body)
+        while queue and len(group) < MOST_REQUESTS and size + len(queue[0][0].body) <= MOST_BYTES:
             group.append(queue.popleft())
-            size += len(group[-1].item.body)
-        self._threads.submit(self._serve, loop, lane, group)
-
-    def _serve(self, loop: asyncio.AbstractEventLoop, lane: int, group: Sequence[_Waiting[Item, Answer]]) -> None:
-        """Answer a group, on a thread."""
+            size += len(group[-1][0].body)
         try:
-            answers = self._answer(lane, [waiting.item for waiting in group])
+            self._threads.submit(self._serve, loop, lane, group)
+        except RuntimeError as error:  # no thread can be started, or the server ends
+            loop.call_soon(self._end, loop, lane, group, [error] * len(group))
+
+    def _serve(self, loop: asyncio.AbstractEventLoop, lane: int, group: Sequence[_Waiting]) -> None:
+        """Answer a group, on a thread. Whatever happens, those who wait are told, and the lane goes on."""
+        answers: Sequence[Response | Exception] = [RuntimeError("the group was not answered")] * len(group)
+        try:
+            answers = self._answer(lane, [request for request, _ in group])
         except Exception as error:
             answers = [error] * len(group)
-        loop.call_soon_threadsafe(self._end, loop, lane, group, answers)
+        finally:
+            loop.call_soon_threadsafe(self._end, loop, lane, group, answers)
 
     def _end(
         self,
         loop: asyncio.AbstractEventLoop,
         lane: int,
-        group: Sequence[_Waiting[Item, Answer]],
-        answers: Sequence[Answer | Exception],
+        group: Sequence[_Waiting],
+        answers: Sequence[Response | Exception],
     ) -> None:
-        for waiting, answer in zip(group, answers, strict=True):
-            if waiting.answer.done():
-                continue  # nobody waits any more
-            if isinstance(answer, Exception):
-                waiting.answer.set_exception(answer)
-            else:
-                waiting.answer.set_result(answer)
-        if self._lanes[lane]:
+        try:
+            for (_, future), answer in zip(group, answers, strict=True):
+                if future.done():
+                    continue  # nobody waits any more
+                if isinstance(answer, StopIteration):  # which a future does not take
+                    future.set_exception(RuntimeError("StopIteration"))
+                elif isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+        finally:
             self._begin(loop, lane)
-        else:
-            del self._lanes[lane]

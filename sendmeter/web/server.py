@@ -4,34 +4,40 @@ What reads a few rows of a file is answered at once, what records is answered to
 else on a thread of its own (docs/decisions/0010).
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
-from sendmeter.contract import Contract
-from sendmeter.domain.events import read_batch
+from sendmeter.contract import Contract, Operation
+from sendmeter.domain.events import BATCH_LIMIT, read_batch
 from sendmeter.domain.holds import Asked
 from sendmeter.domain.keys import read_token
-from sendmeter.errors import Refusal, Unavailable
+from sendmeter.errors import Refusal, Unauthorized, Unavailable
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import events, holds
 from sendmeter.settings import Settings
-from sendmeter.store import Store, organizations
-from sendmeter.web.bridge import Bridge, Request, Response, Scope
-from sendmeter.web.envelope import Answer
+from sendmeter.store import Store, organizations, outcome
+from sendmeter.web import security
+from sendmeter.web.bridge import Bridge, Request, Response, Scope, authorization_of
 from sendmeter.web.groups import Groups
 from sendmeter.web.validation import GIVEN, answer_of
 
+logger = logging.getLogger(__name__)
 _RECORD, _PLACE = "events.record", "holds.place"
 # They do nothing but write to the database, and are idempotent: run again they do nothing more.
 _TOGETHER = (_RECORD, _PLACE, "holds.settle", "holds.release")
+# They add to counters.
+_COUNTING = (_RECORD, "holds.settle")
 _FEW_ROWS = ("usage.get", "health.ready")
 
 Given = dict[str, Any]
 """What a handler may name of a request."""
-Merged = Callable[[Sequence[Given], datetime], list[Answer | Refusal]]
+Telling = Callable[[], Response]
+"""Writes an answer, or raises what it is refused with."""
+Merge = Callable[[Sequence[Given], datetime], list[Telling]]
 
 
 class ServerBridge(Bridge):
@@ -82,12 +88,14 @@ class ServerBridge(Bridge):
         """
         if self.store.is_sqlite:
             return 0
-        shown = [value for name, value in request.scope["headers"] if name == b"authorization"]
-        read = read_token(shown[0].decode("latin-1").rpartition(" ")[2]) if shown else None
-        return read[0] if read else 0
+        try:
+            token = read_token(security.token_of(authorization_of(request.scope)))
+        except Unauthorized:
+            token = None
+        return token[0] if token else 0
 
-    def _answer_together(self, lane: int, requests: Sequence[Request]) -> list[Response | Exception]:
-        """Answer the requests of a lane: first what is wrong with their form, then what records, then the others."""
+    def _answer_together(self, _lane: int, requests: Sequence[Request]) -> list[Response | Exception]:
+        """Answer the requests of a lane: first what is wrong with their form, then what is merged, then the others."""
         answers: dict[int, Response | Exception] = {}
         ready: dict[int, dict[str, Any]] = {}
         for index, request in enumerate(requests):
@@ -95,52 +103,101 @@ class ServerBridge(Bridge):
                 ready[index] = request.context.run(self.prepared, request)
             except Exception as error:
                 answers[index] = error
-        for operation_id, merged in ((_RECORD, self._recorded), (_PLACE, self._placed)):
-            found = [index for index in ready if requests[index].operation.operation_id == operation_id]
-            if len(found) > 1:
-                answers.update(zip(found, self._merged(merged, [ready[index][GIVEN] for index in found]), strict=False))
-        works = {
-            index: partial(request.context.run, self.handled, request.operation, request.scope, ready[index])
-            for index, request in enumerate(requests)
-            if index not in answers
-        }
-        first = _nothing if self.store.is_sqlite else partial(organizations.lock, self.store, lane)
-        answers.update(zip(works, self.store.together([*works.values()], first), strict=True))
+        try:
+            for merge, part in self._parts({index: requests[index].operation for index in ready}, ready):
+                answers |= self._merged(merge, {index: ready[index][GIVEN] for index in part})
+            answers |= self._apart({index: requests[index] for index in ready if index not in answers}, ready)
+        except Exception as error:
+            # Not tried once more for the others, which would wait as long again; what was answered before stays.
+            answers |= {index: error for index in ready if index not in answers}
         return [answers[index] for index in range(len(requests))]
 
-    def _merged(self, answer: Merged, requests: Sequence[Given]) -> list[Response | Exception]:
+    def _parts(
+        self, operations: dict[int, Operation], ready: dict[int, dict[str, Any]]
+    ) -> Iterator[tuple[Merge, list[int]]]:
+        """Divide what can be merged into parts, none of which is more work than one request may be."""
+        for operation_id, merge in ((_RECORD, self._recorded), (_PLACE, self._placed)):
+            part: list[int] = []
+            size = 0
+            for index in (index for index, operation in operations.items() if operation.operation_id == operation_id):
+                count = _count(ready[index][GIVEN]["payload"])
+                if size + count > BATCH_LIMIT:
+                    yield from [(merge, part)] if len(part) > 1 else []
+                    part, size = [], 0
+                part.append(index)
+                size += count
+            if len(part) > 1:
+                yield merge, part
+
+    def _merged(self, merge: Merge, part: dict[int, Given]) -> dict[int, Response | Exception]:
         """Answer requests by one unit of work; give nothing where one of them keeps the others from it.
 
-        Then each is to be answered on its own, which tells which one it is.
+        Then each is to be answered on its own, which tells which one it is. Raises Unavailable.
         """
         try:
-            return [
-                each if isinstance(each, Refusal) else (each.start(), each.body)
-                for each in answer(requests, max(given["now"] for given in requests))
-            ]
-        except Unavailable as error:
-            return [error] * len(requests)
-        except Exception:
-            return []
+            answers = merge(list(part.values()), max(given["now"] for given in part.values()))
+        except Unavailable:
+            raise
+        except Exception as error:
+            logger.debug("%d requests cannot be merged: %r", len(part), error)
+            return {}
+        # What is told is told of what is committed: one that cannot be written keeps nobody else's.
+        return {index: outcome(answer) for index, answer in zip(part, answers, strict=True)}
 
-    def _recorded(self, requests: Sequence[Given], now: datetime) -> list[Answer | Refusal]:
+    def _recorded(self, requests: Sequence[Given], now: datetime) -> list[Telling]:
         """Record what several requests send: one insert, one addition to each counter."""
-        operation = self.contract.operations[_RECORD]
         sent = [
             (given["caller"].organization_number, read_batch(given["media_type"], given["payload"]))
             for given in requests
         ]
-        return [answer_of(operation, each.to_json(), 200) for each in events.record_together(self.store, sent, now)]
+        recorded = events.record_together(self.store, sent, now)
+        return [partial(self._told, _RECORD, each.to_json, 200) for each in recorded]
 
-    def _placed(self, requests: Sequence[Given], now: datetime) -> list[Answer | Refusal]:
+    def _placed(self, requests: Sequence[Given], now: datetime) -> list[Telling]:
         """Decide on the holds that several requests ask for: what is used and held is added up once."""
-        operation = self.contract.operations[_PLACE]
         sent = [(given["caller"].organization_number, Asked.from_json(given["payload"])) for given in requests]
+        placed = holds.place_together(self.store, sent, now)
         return [
-            each if isinstance(each, Refusal) else answer_of(operation, each[0].to_json(now), 201 if each[1] else 200)
-            for each in holds.place_together(self.store, sent, now)
+            partial(_raise, each)
+            if isinstance(each, Refusal)
+            else partial(self._told, _PLACE, partial(each[0].to_json, now), 201 if each[1] else 200)
+            for each in placed
         ]
 
+    def _told(self, operation_id: str, value: Callable[[], Any], status: int) -> Response:
+        answer = answer_of(self.contract.operations[operation_id], value(), status)
+        return answer.start(), answer.body
 
-def _nothing() -> None:
-    pass
+    def _apart(self, requests: dict[int, Request], ready: dict[int, dict[str, Any]]) -> dict[int, Response | Exception]:
+        """Answer requests each by its handler; those share a commit that cannot make others wait for each other.
+
+        On PostgreSQL what records locks events, then counters. Two of it in one transaction would lock events behind
+        counters, and it and another process could wait for each other.
+        """
+        works = {
+            index: partial(request.context.run, self.handled, request.operation, request.scope, ready[index])
+            for index, request in requests.items()
+        }
+        shares = [
+            index
+            for index, request in requests.items()
+            if self.store.is_sqlite or request.operation.operation_id not in _COUNTING
+        ]
+        numbers = {ready[index][GIVEN]["caller"].organization_number for index in shares}
+
+        def first() -> None:
+            for number in sorted(numbers):
+                organizations.lock(self.store, number)
+
+        answers = dict(zip(shares, self.store.together([works[index] for index in shares], first), strict=True))
+        return answers | {index: outcome(work) for index, work in works.items() if index not in answers}
+
+
+def _count(payload: Any) -> int:  # noqa: ANN401 - JSON that the contract's schema has accepted
+    """Count the events of a body; a hold is as one."""
+    events_of = payload.get("events", [payload]) if isinstance(payload, dict) else payload
+    return len(events_of)
+
+
+def _raise(refusal: Refusal) -> NoReturn:
+    raise refusal

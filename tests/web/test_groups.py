@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sendmeter.contract import contract
 from sendmeter.services import verify
+from sendmeter.web.server import _COUNTING, _FEW_ROWS, _TOGETHER
 from tests.live import live_server
 from tests.web.test_bridge import recording_held, until
 
@@ -91,3 +93,61 @@ def test_many_small_ones_make_a_large_one_wait_for_all(server, committed):
     assert [answer.json()["accepted"] for answer in at_once(server, sends)] == [1_000] * 4
     assert len(committed) == 4
     assert client.usage().json()["messageUsage"] == 4_000
+
+
+def test_a_refusal_makes_requests_wait_for_other_processes(server, committed):
+    """Recording locks events, then counters. Two in one transaction on PostgreSQL would lock events behind counters."""
+    _, client = server.organization()
+    client.record({**EVENT, "id": "known", "quantity": 5})
+    clients = [server.client(client.token) for _ in range(5)]
+    bodies = [{**EVENT, "id": f"e{number}"} for number in range(4)] + [{**EVENT, "id": "known"}]
+    committed.clear()
+    sends = [lambda each=each, body=body: each.record(body) for each, body in zip(clients, bodies, strict=True)]
+    assert [answer.status_code for answer in at_once(server, sends)] == [200, 200, 200, 200, 409]
+    assert len(committed) == 1 + (1 if server.store.is_sqlite else 3)
+
+
+def test_a_key_with_more_space_before_it_is_in_another_lane(server):
+    _, client = server.organization()
+    padded = [server.client(None) for _ in range(5)]
+    headers = {"authorization": f"Bearer \t {client.token}"}
+    holds = "/organization/usage/holds"
+    sends = [lambda: client.record({**EVENT, "id": "first"})]
+    sends += [
+        lambda n=n, each=each: each.record({**EVENT, "id": f"e{n}"}, headers=headers)
+        for n, each in enumerate(padded[:3])
+    ]
+    sends += [
+        lambda n=n, each=each: each.request(
+            "POST", holds, headers=headers, json={"id": f"h{n}", "channel": "EMAIL", "quantity": 1}
+        )
+        for n, each in enumerate(padded[3:])
+    ]
+    assert [answer.status_code for answer in at_once(server, sends)] == [200] * 4 + [201] * 2
+    assert client.usage().json()["messageUsage"] == 4
+
+
+def test_an_answer_is_another_in_a_group_than_alone(server):
+    """The same requests of two organizations: of one together, of the other one after the other."""
+    hold = {"channel": "EMAIL", "quantity": 1}
+
+    def requests(client):
+        record = [{**EVENT, "id": f"e{number}", "quantity": number} for number in (1, 2, 2)]
+        sends = [lambda body=body: client.record(body) for body in record]
+        holds = [{**hold, "id": hold_id} for hold_id in ("a", "b", "b")]
+        return sends + [
+            lambda body=body: client.request("POST", "/organization/usage/holds", json=body) for body in holds
+        ]
+
+    def told(answer):
+        named = {name: value for name, value in answer.headers.items() if name not in ("x-tracking-id", "date")}
+        return answer.status_code, named, answer.json()
+
+    (_, one), (_, other) = server.organization(), server.organization()
+    together = at_once(server, requests(one))
+    apart = [send() for send in requests(other)]
+    assert [told(answer) for answer in together] == [told(answer) for answer in apart]
+
+
+def test_an_operation_that_is_answered_together_is_not_in_the_contract():
+    assert set(contract().operations) >= {*_TOGETHER, *_FEW_ROWS, *_COUNTING}
