@@ -85,10 +85,6 @@ class Settings:
         read.update((name, value) for name, value in overrides.items() if value is not None)
         return replace(cls(), **read)
 
-    def to_environment(self) -> dict[str, str]:
-        """Write the settings as variables, for the processes of `serve --workers`."""
-        return {variable(setting.name): str(getattr(self, setting.name)) for setting in fields(self)}
-
 
 def variable(setting: str) -> str:
     """Name the environment variable of a setting."""
