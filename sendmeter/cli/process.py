@@ -18,7 +18,7 @@ from typing import Any
 
 import uvicorn
 
-LINGER_SECONDS = 0.1
+LINGER_SECONDS = 0.25
 """How long connections stay open for a request that is on its way."""
 _POLL_SECONDS = 0.01
 logger = logging.getLogger(__name__)

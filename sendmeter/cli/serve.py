@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import click
@@ -21,7 +20,6 @@ from sendmeter.startup import configure_logging, connect, open_store
 
 BACKLOG = 2048
 STOP_SECONDS = 30
-PROTOCOL = "sendmeter.web.protocol:Protocol"
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 port_option = click.option(
@@ -107,10 +105,6 @@ def _preload() -> None:
     with _without_collecting():
         from sendmeter.app import handler_of  # noqa: PLC0415 - connexion, which no other command should wait for
 
-        # What uvicorn names itself: the loop, the protocol, the lifespan.
-        for module in ("uvloop", PROTOCOL.partition(":")[0], "uvicorn.lifespan.on"):
-            import_module(module)
-
         for operation_id in contract().operations:
             handler_of(contract(), operation_id)
 
@@ -130,7 +124,7 @@ def configured(app: Any, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - uv
     """Configure uvicorn for an ASGI application of ours."""
     return uvicorn.Config(
         app,
-        http=PROTOCOL,
+        http="sendmeter.web.protocol:Protocol",
         ws="none",
         log_config=None,
         access_log=False,

@@ -87,7 +87,11 @@ class Workers:
             _stop(worker)
 
     def _fork(self) -> None:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._cannot_fork(error)
+            return
         # Of what stands in the buffers, each process would write its own copy.
         sys.stdout.flush()
         sys.stderr.flush()
@@ -100,13 +104,16 @@ class Workers:
                 self._be_worker(theirs)
         except OSError as error:
             ours.close()
-            logger.error("A worker cannot be started: %s", error)  # noqa: TRY400 - the system's reason is all
-            self._pause()
+            self._cannot_fork(error)
         else:
             self._workers.append(_Worker(pid, ours, time.monotonic()))
         finally:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _cannot_fork(self, error: OSError) -> None:
+        logger.error("A worker cannot be started: %s", error)
+        self._pause()
 
     def _be_worker(self, link: socket.socket) -> NoReturn:
         code = 1
@@ -195,9 +202,14 @@ class Workers:
             elif self._stop_until is None:
                 self._stop()
             else:
-                for worker in self._workers:
-                    os.kill(worker.pid, signal.SIGKILL)
-                os._exit(128 + number)
+                self._end_at_once(128 + number)
+
+    def _end_at_once(self, code: int) -> NoReturn:
+        for worker in self._workers:
+            os.kill(worker.pid, signal.SIGKILL)
+        for worker in self._workers:
+            os.waitpid(worker.pid, 0)
+        os._exit(code)
 
     def _stop(self) -> None:
         # Longer than a worker takes that breaks off by itself.

@@ -358,7 +358,8 @@ def _unavailable(error: Exception) -> bool:
     if isinstance(original, sqlite3.Error):
         name = getattr(original, "sqlite_errorname", "")
         return any(name.startswith(prefix) for prefix in _SQLITE_UNAVAILABLE)
-    return _sqlstate(error)[:2] in ("53", "57", "58") or _sqlstate(error) == "55P03"
+    # 55P03: a lock was not to be had in time; 25006: a standby, or a database that is read-only for another reason.
+    return _sqlstate(error)[:2] in ("53", "57", "58") or _sqlstate(error) in ("55P03", "25006")
 
 
 def violates_bounds(error: Exception) -> bool:

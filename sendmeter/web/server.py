@@ -189,8 +189,15 @@ class ServerBridge(Bridge):
             for number in sorted(numbers):
                 organizations.lock(self.store, number)
 
-        answers = dict(zip(shares, self.store.together([works[index] for index in shares], first), strict=True))
-        return answers | {index: outcome(work) for index, work in works.items() if index not in answers}
+        shared = self.store.together([works[index] for index in shares], first)
+        answers: dict[int, Response | Exception] = dict(zip(shares, shared, strict=True))
+        for index, work in works.items():
+            if index not in answers:
+                answers[index] = outcome(work)
+                if isinstance(answers[index], Unavailable):
+                    # It waited in vain for a lock that the others would wait for, too.
+                    return {**dict.fromkeys(works, answers[index]), **answers}
+        return answers
 
 
 def _count(payload: Any) -> int:  # noqa: ANN401 - JSON that the contract's schema has accepted

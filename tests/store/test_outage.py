@@ -208,3 +208,17 @@ def test_a_full_disk_is_unavailable_and_nothing_is_stored(sqlite_store):
     sqlite_store.read(lambda: sqlite_store.execute("PRAGMA max_page_count = 1000000"))
     assert record(sqlite_store, organization, *(f"b{number}" for number in range(500))).accepted == 500
     assert differences(sqlite_store, organization) == []
+
+
+def test_a_database_that_is_read_only_is_a_failure_of_the_server(postgres_url):
+    """As a standby is, after a failover."""
+    with closing(Store(postgres_url)) as store, psycopg.connect(postgres_url, autocommit=True) as operator:
+        organization = founded(store)
+        name = operator.execute("SELECT current_database()").fetchone()[0]
+        operator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        store.close()
+        with pytest.raises(Unavailable):
+            record(store, organization, "a")
+        operator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
+        store.close()
+        assert record(store, organization, "a").accepted == 1

@@ -2,11 +2,15 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
+import psycopg
 import pytest
 
 from sendmeter.contract import contract
 from sendmeter.services import verify
+from sendmeter.store import Store
+from sendmeter.store import organizations as stored_organizations
 from sendmeter.web.server import _COUNTING, _FEW_ROWS, _TOGETHER
 from tests.live import live_server
 from tests.web.test_bridge import recording_held, until
@@ -151,3 +155,28 @@ def test_an_answer_is_another_in_a_group_than_alone(server):
 
 def test_an_operation_that_is_answered_together_is_not_in_the_contract():
     assert set(contract().operations) >= {*_TOGETHER, *_FEW_ROWS, *_COUNTING}
+
+
+def test_each_of_a_group_waits_for_the_lock_that_the_first_waited_for_in_vain(postgres_url, clock):
+    """Settling adds to counters, so that on PostgreSQL each is a transaction of its own, and waits for itself."""
+    store = Store(postgres_url, busy_timeout_seconds=0.3)
+    with closing(store), live_server(store, clock, max_waiting=100, busy_timeout_seconds=0.3) as server:
+        organization, client = server.organization()
+        clients = [server.client(client.token) for _ in range(20)]
+        path = "/organization/usage/holds"
+        for number in range(20):
+            client.request("POST", path, json={"id": f"h{number}", "channel": "EMAIL", "quantity": 1})
+        counted = []
+        lock = stored_organizations.lock
+        with psycopg.connect(store.url) as other, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stored_organizations, "lock", lambda *given: counted.append(1) or lock(*given))
+            other.execute("UPDATE organizations SET name = name WHERE organization_id = %s", [organization.number])
+            with ThreadPoolExecutor(20) as threads:
+                settle = [
+                    threads.submit(each.request, "POST", f"{path}/h{number}/settle", json={})
+                    for number, each in enumerate(clients)
+                ]
+                answers = [each.result(30) for each in settle]
+        assert {answer.status_code for answer in answers} == {503}
+        assert len(counted) < 10, "each of twenty waited for the lock"
+        assert client.request("POST", f"{path}/h0/settle", json={}).status_code == 200
