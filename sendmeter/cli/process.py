@@ -77,7 +77,7 @@ class Server(uvicorn.Server):
 
     def _break_off(self, *_: Any) -> None:  # noqa: ANN401 - signal's
         count = len(self.server_state.tasks)
-        logger.error("%d requests were not answered within %d s; they are broken off.", count, self._stop_seconds)
+        logger.error("Not answered within %d s, and broken off: %d.", self._stop_seconds, count)
         os._exit(1)
 
     @contextmanager
@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was asked, and close."""
         state = self.server_state
-        logger.info("Stopping; %d requests are under way.", len(state.tasks))
+        logger.info("Stopping. Requests under way: %d.", len(state.tasks))
         # A request that begins from now on is the last of its connection, and so are those under way.
         state.default_headers = [*state.default_headers, (b"connection", b"close")]
         for connection in state.connections:

@@ -1,42 +1,18 @@
 """Many requests at once, and a database that makes them wait."""
 
-import sqlite3
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import httpx
-import psycopg
 import pytest
 
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
 from tests.live import live_server
+from tests.web.held import until, writing_held
 from tests.web.raw import EMAIL, Caller
 
 EVENT = {"id": "a", "channel": "EMAIL"}
-
-
-@contextmanager
-def recording_held(store):
-    """Let nobody record until the block ends, as a slow disk or a long transaction of another program would."""
-    if store.is_sqlite:
-        with closing(sqlite3.connect(store.path, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield
-            connection.execute("ROLLBACK")
-    else:
-        with psycopg.connect(store.url) as connection:
-            connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
-            yield
-            connection.rollback()
-
-
-def until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -50,7 +26,7 @@ def test_reading_goes_on_while_recording_is_refused_for_its_number(small_server)
     _, client = small_server.organization()
     first, second = small_server.client(client.token), small_server.client(client.token)
     with ThreadPoolExecutor(2) as threads:
-        with recording_held(small_server.store):
+        with writing_held(small_server.store):
             waiting = [
                 threads.submit(sender.record, EVENT | {"id": f"e{index}"})
                 for index, sender in enumerate((first, second))
@@ -72,7 +48,7 @@ def test_a_recording_that_waits_too_long_for_another_is_unavailable_and_stores_n
     upgrade(store)
     with closing(store), live_server(store, clock) as live:
         _, client = live.organization()
-        with recording_held(store):
+        with writing_held(store):
             answer = client.record(EVENT)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
             assert client.usage().json()["messageUsage"] == 0
@@ -84,7 +60,7 @@ def test_the_process_is_alive_and_reading_answers_while_every_recording_waits(st
         _, client = live.organization()
         senders = [live.client(client.token) for _ in range(4)]
         with ThreadPoolExecutor(4) as threads:
-            with recording_held(store):
+            with writing_held(store):
                 waiting = [
                     threads.submit(sender.record, EVENT | {"id": f"e{index}"}) for index, sender in enumerate(senders)
                 ]

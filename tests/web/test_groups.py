@@ -13,7 +13,7 @@ from sendmeter.store import Store
 from sendmeter.store import organizations as stored_organizations
 from sendmeter.web.server import _COUNTING, _FEW_ROWS, _TOGETHER
 from tests.live import live_server
-from tests.web.test_bridge import recording_held, until
+from tests.web.held import until, writing_held
 
 EVENT = {"channel": "EMAIL"}
 
@@ -36,7 +36,7 @@ def committed(store, monkeypatch):
 def at_once(server, sends):
     """Let all be sent while nobody may record, so that all but the first wait for it; give their answers in order."""
     with ThreadPoolExecutor(len(sends)) as threads:
-        with recording_held(server.store):
+        with writing_held(server.store):
             answers = []
             for count, send in enumerate(sends, 1):
                 answers.append(threads.submit(send))

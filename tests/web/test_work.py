@@ -9,7 +9,6 @@ import jsonschema_rs
 import pytest
 
 from sendmeter.domain.keys import SCOPES
-from tests.live import live_server
 from tests.web.test_groups import at_once
 
 SMS = {"channel": "SMS", "quantity": 1, "provider": "telnyx"}
@@ -30,12 +29,6 @@ class Counted:
 
     def work(self):
         return len(self.asked), len(self.committed)
-
-
-@pytest.fixture
-def server(store, clock):
-    with live_server(store, clock) as live:
-        yield live
 
 
 @pytest.fixture
