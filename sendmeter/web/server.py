@@ -120,7 +120,7 @@ class ServerBridge(Bridge):
             part: list[int] = []
             size = 0
             for index in (index for index, operation in operations.items() if operation.operation_id == operation_id):
-                count = _count(ready[index][GIVEN]["payload"])
+                count = _count(ready[index][GIVEN])
                 if size + count > BATCH_LIMIT:
                     yield from [(merge, part)] if len(part) > 1 else []
                     part, size = [], 0
@@ -200,10 +200,12 @@ class ServerBridge(Bridge):
         return answers
 
 
-def _count(payload: Any) -> int:  # noqa: ANN401 - JSON that the contract's schema has accepted
-    """Count the events of a body; a hold is as one."""
-    events_of = payload.get("events", [payload]) if isinstance(payload, dict) else payload
-    return len(events_of)
+def _count(given: Given) -> int:
+    """Count the events of a body; a hold is as one, and so is a CloudEvent, which may have a member of any name."""
+    payload = given["payload"]
+    if isinstance(payload, list):
+        return len(payload)
+    return len(payload.get("events", [payload])) if given["media_type"] == "application/json" else 1
 
 
 def _raise(refusal: Refusal) -> NoReturn:

@@ -1,5 +1,6 @@
 """Requests that come while others are recorded: answered together, each for itself."""
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -180,3 +181,19 @@ def test_each_of_a_group_waits_for_the_lock_that_the_first_waited_for_in_vain(po
         assert {answer.status_code for answer in answers} == {503}
         assert len(counted) < 10, "each of twenty waited for the lock"
         assert client.request("POST", f"{path}/h0/settle", json={}).status_code == 200
+
+
+def test_a_name_in_one_body_fails_a_whole_group(server):
+    """An extension of a CloudEvent may be called as the member that a batch of ours has its events in."""
+    _, client = server.organization()
+    headers = {"content-type": "application/cloudevents+json"}
+    event = {"specversion": "1.0", "type": "usage", "source": "test", "events": 5, "data": {"channel": "EMAIL"}}
+
+    def send(each, number):
+        body = json.dumps({**event, "id": f"e{number}"})
+        return each.request("POST", "/organization/usage/events", headers=headers, content=body)
+
+    clients = [server.client(client.token) for _ in range(4)]
+    sends = [lambda each=each, number=number: send(each, number) for number, each in enumerate(clients)]
+    assert [answer.status_code for answer in at_once(server, sends)] == [200] * 4
+    assert client.usage().json()["messageUsage"] == 4
