@@ -1,28 +1,43 @@
 """`sendmeter`, its commands, and what they have in common: the database, `--json`, and how they fail."""
 
 import logging
+from importlib import import_module
 
 import click
 
 from sendmeter import __version__
-from sendmeter.cli.audit import audit
-from sendmeter.cli.contract import contract
-from sendmeter.cli.db import db
-from sendmeter.cli.demo import demo
-from sendmeter.cli.importing import import_events
-from sendmeter.cli.keys import keys
-from sendmeter.cli.limits import limits
-from sendmeter.cli.mock import mock
-from sendmeter.cli.organizations import organizations
-from sendmeter.cli.providers import providers
-from sendmeter.cli.serve import serve
-from sendmeter.cli.verify import verify
 from sendmeter.errors import Refusal, Unavailable
 from sendmeter.startup import UnknownSchema
 
+# Where each command is. It is imported when it is run: no command should wait for what another one needs.
+_COMMANDS = {
+    "serve": "serve:serve",
+    "demo": "demo:demo",
+    "mock": "mock:mock",
+    "organizations": "organizations:organizations",
+    "limits": "limits:limits",
+    "keys": "keys:keys",
+    "providers": "providers:providers",
+    "import": "importing:import_events",
+    "verify": "verify:verify",
+    "audit": "audit:audit",
+    "db": "db:db",
+    "contract": "contract:contract",
+}
+
 
 class _Commands(click.Group):
-    """Tells a refusal as an error message, with what to do about it, and exits 1."""
+    """Finds commands, and tells a refusal as an error message, with what to do about it, and exits 1."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"sendmeter.cli.{module}"), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -59,17 +74,3 @@ def main() -> None:
     """Run the command that the arguments name."""
     # A command tells its failure itself; what is logged on the way, such as attempts, is for servers.
     logging.getLogger("sendmeter").addHandler(logging.NullHandler())
-
-
-main.add_command(serve)
-main.add_command(demo)
-main.add_command(mock)
-main.add_command(organizations)
-main.add_command(limits)
-main.add_command(keys)
-main.add_command(providers)
-main.add_command(import_events)
-main.add_command(verify)
-main.add_command(audit)
-main.add_command(db)
-main.add_command(contract)

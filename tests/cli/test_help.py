@@ -15,11 +15,12 @@ from tests.live import run_cli
 def commands(group=main, path=()):
     """Every command and group below a group, with the words that call it."""
     yield path, group
-    for name, command in getattr(group, "commands", {}).items():
-        yield from commands(command, (*path, name))
+    for name in group.list_commands(None) if isinstance(group, click.Group) else ():
+        yield from commands(group.get_command(None, name), (*path, name))
 
 
 ALL = dict(commands())
+assert len(ALL) > 30
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: " ".join(path) or "sendmeter")
@@ -68,3 +69,7 @@ def test_a_command_waits_for_what_only_another_needs():
     code = f"import sys, sendmeter.cli; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_command_has_another_name_than_it_is_called_by():
+    assert {path: command.name for path, command in ALL.items() if path and command.name != path[-1]} == {}

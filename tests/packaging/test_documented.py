@@ -18,7 +18,8 @@ TEXT = "\n".join(page.read_text() for page in PAGES)
 def commands(command=main, path="sendmeter"):
     """Give each command that does something, with the words that run it."""
     if isinstance(command, click.Group):
-        return [found for name, each in command.commands.items() for found in commands(each, f"{path} {name}")]
+        each = {name: command.get_command(None, name) for name in command.list_commands(None)}
+        return [found for name, below in each.items() for found in commands(below, f"{path} {name}")]
     return [(path, command)]
 
 
