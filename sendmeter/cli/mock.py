@@ -12,7 +12,7 @@ import click
 import uvicorn
 
 from sendmeter.cli.options import InstantType
-from sendmeter.cli.serve import configured, host_option, listening
+from sendmeter.cli.serve import configured, host_option, listening, without_collecting
 from sendmeter.contract import find
 from sendmeter.mock.scenarios import DEFAULT, SCENARIOS
 from sendmeter.mock.worlds import Worlds
@@ -80,7 +80,9 @@ def mock(host: str, port: int, scenario: str, now: datetime | None, path: Path |
     clock = utc_now if now is None else lambda: now
     with tempfile.TemporaryDirectory(prefix="sendmeter-mock-") as folder, listening(host, port) as (listener, url):
         worlds = Worlds(Path(folder), clock, SCENARIOS[scenario])
-        server = uvicorn.Server(configured(create_mock(path or find(), worlds), lifespan="off"))
+        with without_collecting():
+            app = create_mock(path or find(), worlds)
+        server = uvicorn.Server(configured(app, lifespan="off"))
         worlds.ending = lambda: server.should_exit
         click.echo(
             f"Sendmeter's mock listens on {url} (scenario {scenario}, documentation {url}/docs). Stop it with Ctrl-C.\n"

@@ -90,7 +90,7 @@ def run(
 
 
 def _application(settings: Settings) -> Any:  # noqa: ANN401 - connexion's
-    with _without_collecting():
+    with without_collecting():
         from sendmeter.app import create_app  # noqa: PLC0415 - connexion, which no other command should wait for
 
         # Its schema was looked at; a worker that starts anew while the database is away answers 503 as the others do.
@@ -102,7 +102,7 @@ def _preload() -> None:
 
     Nothing is opened and no thread is started, since neither would come through the fork whole.
     """
-    with _without_collecting():
+    with without_collecting():
         from sendmeter.app import handler_of  # noqa: PLC0415 - connexion, which no other command should wait for
 
         for operation_id in contract().operations:
@@ -110,7 +110,7 @@ def _preload() -> None:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
+def without_collecting() -> Iterator[None]:
     """Keep the garbage collector from looking, again and again, at what stays."""
     gc.disable()
     try:

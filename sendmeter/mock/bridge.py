@@ -15,7 +15,7 @@ from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import keys
 from sendmeter.store import Store
 from sendmeter.web import security, tracking
-from sendmeter.web.bridge import Bridge, Message, Scope
+from sendmeter.web.bridge import Bridge, Message, Request, Response, Scope
 
 SESSION, SCENARIO, PREFER = b"x-mock-session", b"x-mock-scenario", b"prefer"
 _STEP_SECONDS = 0.2
@@ -43,6 +43,12 @@ class MockBridge(Bridge):
             scope["extensions"]["mock"] = world, preferences
             await super().__call__(scope, receive, send)
 
+    async def answered(self, request: Request) -> Response:
+        """Answer what is asked for by name at once, since nothing is looked up for it; all else on a thread."""
+        if _preferences(request.scope).of_an_answer:
+            return self.answer(request)
+        return await super().answered(request)
+
     async def _wait(self, seconds: float) -> None:
         """Hold an answer back, but not the end of the mock."""
         until = time.monotonic() + seconds
@@ -62,9 +68,9 @@ class MockBridge(Bridge):
         security.check_scope(operation, key)
         return key
 
-    def handled(self, operation: Operation, scope: Scope, environ: dict[str, Any]) -> tuple[Message, bytes]:
+    def handled(self, operation: Operation, scope: Scope, environ: dict[str, Any]) -> Response:
         """Let the handler answer, unless another answer is asked for."""
-        _, preferences = scope["extensions"]["mock"]
+        preferences = _preferences(scope)
         if not preferences.of_an_answer:
             return super().handled(operation, scope, environ)
         answer = on_demand(self.contract, operation, preferences, tracking.current())
@@ -79,6 +85,11 @@ def line_of(scope: Scope, name: bytes) -> str | None:
 def lines_of(scope: Scope, name: bytes) -> list[str]:
     """Read all lines of a header."""
     return [value.decode("latin-1").strip() for each, value in scope["headers"] if each == name]
+
+
+def _preferences(scope: Scope) -> Preferences:
+    preferences: Preferences = scope["extensions"]["mock"][1]
+    return preferences
 
 
 def _world(scope: Scope) -> World:
