@@ -15,14 +15,14 @@ EventId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0
 class OrganizationUsage(BaseModel):
     """The usage of the running cycle."""
 
-    messageUsage: int = Field(ge=0)  # noqa: N815 - the contract's name
-    budgetUsage: float  # noqa: N815
-    costSms: float  # noqa: N815
-    costCall: float  # noqa: N815
-    channelUsages: dict[Literal[CHANNELS], int]  # noqa: N815
-    pendingCosts: int = Field(ge=0)  # noqa: N815
-    billingCycleStart: str  # noqa: N815
-    billingCycleEnd: str  # noqa: N815
+    messageUsage: int = Field(ge=0)
+    budgetUsage: float
+    costSms: float
+    costCall: float
+    channelUsages: dict[Literal[CHANNELS], int]
+    pendingCosts: int = Field(ge=0)
+    billingCycleStart: str
+    billingCycleEnd: str
 
 
 class _Event(BaseModel):
@@ -31,8 +31,8 @@ class _Event(BaseModel):
     id: EventId
     quantity: int = Field(1, ge=1, le=1_000_000)
     provider: Visible | None = None
-    providerMessageId: Visible | None = None  # noqa: N815
-    occurredAt: AwareDatetime | None = None  # noqa: N815
+    providerMessageId: Visible | None = None
+    occurredAt: AwareDatetime | None = None
     source: Visible = "api"
     metadata: dict[str, str] = {}
 

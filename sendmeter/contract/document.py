@@ -114,10 +114,6 @@ class Contract:
         ]
         return {operation.operation_id: operation for operation in found}
 
-    def methods_at(self, path: str) -> tuple[str, ...]:
-        """Name the methods that a path knows; none where there is no such path. What takes GET takes HEAD too."""
-        return tuple(sorted(self.operations_at(path)))
-
     def operations_at(self, path: str) -> dict[str, Operation]:
         """Find the operations of a path by method; none where there is no such path. What takes GET takes HEAD too."""
         known = self._at_plain_paths.get(path)
