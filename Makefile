@@ -78,6 +78,9 @@ lock: $(VENV)/test.stamp ## write the files of exact versions anew from pyprojec
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml requirements/build.in --group bench \
 	  -c requirements/test.txt -o requirements/bench.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" pyproject.toml requirements/build.in --group proof \
+	  -c requirements/test.txt -o requirements/proof.txt
 
 clean: ## remove what was installed and built (a database stays)
 	rm -rf $(VENV) dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis \
@@ -95,6 +98,11 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --no-deps --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/proof.stamp: $(VENV)/test.stamp requirements/proof.txt
+	@echo "Installing what the long proofs need ..."
+	@$(PIP) install --no-deps --require-hashes -r requirements/proof.txt
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/test.stamp requirements/bench.txt
