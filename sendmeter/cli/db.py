@@ -49,8 +49,8 @@ def copy(source_url: str, target_url: str, as_json: bool) -> None:
     """Copy all of the database FROM into the empty TO, verified.
 
     FROM and TO are each sqlite:///FILE, a file's path, or postgresql://USER:PASSWORD@HOST/NAME: so a database moves
-    from SQLite to PostgreSQL, or back. It is also the backup of a database that is in use, as it is at one instant;
-    to move, stop the servers first, since what they record meanwhile is not copied.
+    from SQLite to PostgreSQL, or back. FROM is copied as it is at one instant; to move, stop the servers first, since
+    what they record meanwhile is not copied.
 
     TO is a new file, or a database that is empty. All is copied or nothing: before it counts, every row is read back
     from TO and compared, and every counter is added up again.

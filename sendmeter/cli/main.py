@@ -21,6 +21,7 @@ _COMMANDS = {
     "import": "importing:import_events",
     "verify": "verify:verify",
     "audit": "audit:audit",
+    "backup": "backup:backup",
     "db": "db:db",
     "contract": "contract:contract",
 }

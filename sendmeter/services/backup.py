@@ -1,0 +1,93 @@
+"""A backup of a SQLite database: a file of its own, complete and verified before it has its name."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sendmeter.errors import Conflict, NotFound
+from sendmeter.services.verify import differences
+from sendmeter.store import Store, backup, copying, organizations
+from sendmeter.store.schema import state_of
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What was backed up."""
+
+    size_bytes: int
+    organizations: int
+    differences: dict[str, list[str]]
+    """What of each organization is not what its ledger adds up to, in the database as in the backup of it."""
+    is_verified: bool
+    """Whether counters were added up; those of a database of another version cannot be."""
+
+
+def back_up(store: Store, file: Path, progress: Callable[[int, int], None]) -> Backup:
+    """Write a backup of a database of SQLite to a new file, while the database is used.
+
+    It is the database as it was at one instant, has everything that was acknowledged before, and can be served as it
+    is. It gets its name once it is on disk whole and was looked through: any interruption leaves no file of that name.
+    Raises NotFound where there is no database, Conflict where it is one of PostgreSQL or where the file is there
+    already, Unavailable where it cannot be read or written.
+    """
+    if store.path is None:
+        raise Conflict(
+            "PostgreSQL has its own tool for this, and knows best.",
+            fix='Run "pg_dump --format=custom --file=FILE URL"; "sendmeter db copy" writes a file of SQLite.',
+        )
+    if not copying.exists(store):
+        raise NotFound(f"There is no database {store.path}.", fix="Name the database to back up with --database.")
+    if state_of(store).is_empty:
+        raise Conflict(f"{store.path} has no tables: there is nothing to back up.", fix="Name another database.")
+    with _partial(file) as partial:
+        # It has the hashes of all keys: nobody who may not read the one may read the other.
+        shutil.copymode(store.path, partial)
+        backup.write(store, partial, progress)
+        with closing(Store(str(partial))) as copy:
+            made = _verified(copy, partial.stat().st_size)
+    return made
+
+
+def _verified(copy: Store, size_bytes: int) -> Backup:
+    if not state_of(copy).is_current:
+        return Backup(size_bytes, 0, {}, is_verified=False)
+    everyone = organizations.everyone(copy)
+    found = {each.organization_id: differences(copy, each) for each in everyone}
+    wrong = {organization_id: said for organization_id, said in found.items() if said}
+    return Backup(size_bytes, len(everyone), wrong, is_verified=True)
+
+
+@contextmanager
+def _partial(file: Path) -> Iterator[Path]:
+    """Give an empty file beside another, which gets the other's name if all goes well, and is removed if not."""
+    _check_free(file)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"{file.name}.partial-", dir=file.absolute().parent)
+    except OSError as error:
+        raise Conflict(
+            f"There can be no file {file}: {error.strerror}.", fix="Name a file in a folder that can be written to."
+        ) from error
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        yield partial
+        _check_free(file)
+        partial.rename(file)
+    finally:
+        for left in (partial, Path(f"{name}-wal"), Path(f"{name}-shm")):
+            left.unlink(missing_ok=True)
+    # The name, too, is to outlast a power cut.
+    folder = os.open(file.absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check_free(file: Path) -> None:
+    if os.path.lexists(file):
+        raise Conflict(f"{file} is there already.", fix="A backup replaces nothing. Name a new file.")
