@@ -2,17 +2,23 @@
 
 from sendmeter.errors import Unavailable
 from sendmeter.store import Store
+from sendmeter.store.health import try_writing
 from sendmeter.store.schema import SchemaState, state_of
 
 
 def check(store: Store) -> None:
-    """Ask the database for its schema.
+    """Ask the database for its schema; where writing failed the last time, try whether it can be done again.
 
-    Raises Unavailable where it does not answer, or has a schema that this version does not know.
+    So nothing is written as long as all is well, and a server that nobody sends to any more finds out that it is.
+    Raises Unavailable where the database does not answer, has a schema that this version does not know, or cannot be
+    written to.
     """
     state = state_of(store)
     if not state.is_current:
         raise Unavailable(advice_on(state) or "The database has no schema.")
+    store.check_file()
+    if store.writing_failed:
+        try_writing(store)
 
 
 def advice_on(state: SchemaState) -> str | None:

@@ -1,63 +1,28 @@
 """The connection to the database: how it is opened, how a unit of work is run, which failures are tried again."""
 
 import logging
+import os
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
-from peewee import (  # type: ignore[attr-defined]  # EXCEPTIONS is not in its stub
-    EXCEPTIONS,
-    DatabaseError,
-    ExceptionWrapper,
-    InterfaceError,
-    OperationalError,
-)
-from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from peewee import EXCEPTIONS, ExceptionWrapper, OperationalError  # type: ignore[attr-defined]  # not in its stub
+from playhouse.pool import MaxConnectionsExceeded
 
 from sendmeter.errors import Unavailable
+from sendmeter.store import failures
+from sendmeter.store.connections import Postgres, Sqlite
+from sendmeter.store.failures import DRIVER_ERRORS, told
+from sendmeter.store.urls import is_sqlite, sqlite_path
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ATTEMPTS = 5
-# Deadlock, serialization failure, a failure of a distributed commit: the transaction is tried again.
-_TRANSIENT_SQLSTATES = ("40P01", "40001", "XX000")
-# A connection that failed, or whose server stops or starts: tried again on a new connection.
-_LOST_SQLSTATES = ("08", "57P01", "57P02", "57P03")
-_SQLITE_UNAVAILABLE = {
-    "SQLITE_BUSY",
-    "SQLITE_LOCKED",
-    "SQLITE_FULL",
-    "SQLITE_IOERR",
-    "SQLITE_READONLY",
-    "SQLITE_CANTOPEN",
-}
-_DRIVER_ERRORS = (DatabaseError, InterfaceError)
-
-
-class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]  # peewee has no types
-    """A pool that does not ask a connection `SELECT 1` before each use: `Store` tries again where one was lost."""
-
-    def _is_closed(self, connection: Any) -> bool:  # noqa: ANN401 - psycopg's, seen by duck typing
-        return bool(connection.closed)
-
-
-class _Sqlite(PooledSqliteDatabase):  # type: ignore[misc]  # peewee has no types
-    """A pool that knows that SQLite itself ends a transaction where the disk is full, or reading or writing fails."""
-
-    def rollback(self) -> None:
-        """Undo the transaction, if it is still there."""
-        if self.connection().in_transaction:
-            super().rollback()
 
 
 class Store:
@@ -66,50 +31,41 @@ class Store:
     Each thread that uses a store keeps one connection of the pool until the store is closed.
     """
 
-    def __init__(self, url: str, *, connections: int = 16, busy_timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = 16,
+        busy_timeout_seconds: float = 5.0,
+        answer_seconds: float | None = None,
+    ) -> None:
+        """Open nothing yet. `answer_seconds` is how long PostgreSQL may take for a statement; None sets no end."""
         self.url = url
         self._busy_timeout_seconds = busy_timeout_seconds
-        self.is_sqlite = not url.startswith(("postgresql://", "postgres://"))
+        self.is_sqlite = is_sqlite(url)
         # SQLite has one writer at a time: threads of this process queue here in turn, rather than in SQLite's
         # busy handler, which sleeps and may wake the last to come first.
         self._writing = threading.Lock()
+        # One thread connects at a time, and those who wait for it meanwhile share its failure.
+        self._connecting = threading.Lock()
+        self._silent_at = 0.0
         # Whether this thread is within a transaction that several pieces of work share.
         self._shared = threading.local()
         self._statements: dict[str, str] = {}
-        if self.is_sqlite:
-            self.path: str | None = _sqlite_path(url)
-            self.database = _Sqlite(
-                self.path,
-                max_connections=connections,
-                timeout=busy_timeout_seconds,
-                check_same_thread=False,
-                returning_clause=True,
-                pragmas={
-                    "busy_timeout": int(busy_timeout_seconds * 1000),
-                    "journal_mode": "wal",
-                    "synchronous": "full",
-                    "foreign_keys": 1,
-                    "cache_size": -65_536,
-                    # A checkpoint writes each page once, however often it changed: at 16 MiB, not SQLite's 4, recording
-                    # by the thousand into a large table takes a quarter less.
-                    "wal_autocheckpoint": 4_000,
-                },
-            )
-        else:
-            self.path = None
-            self.database = _Postgres(
-                _postgresql_url(url),
-                max_connections=connections,
-                timeout=busy_timeout_seconds,
-                prefer_psycopg3=True,
-                connect_timeout=max(2, int(busy_timeout_seconds)),
-                application_name="sendmeter",
-                options=f"-c lock_timeout={int(busy_timeout_seconds * 1000)}",
-            )
+        self._file: tuple[int, int] | None = None
+        self.writing_failed = False
+        """Whether the last unit of work that writes found no database that it could write to."""
+        self.path = sqlite_path(url) if self.is_sqlite else None
+        self.database: Postgres | Sqlite = (
+            Postgres(url, connections, busy_timeout_seconds, answer_seconds)
+            if self.path is None
+            else Sqlite(self.path, connections, busy_timeout_seconds)
+        )
 
     def close(self) -> None:
         """Close all connections."""
         self.database.close_all()
+        self._file = None
 
     def read(self, work: Callable[[], T]) -> T:
         """Run queries that change nothing.
@@ -134,7 +90,7 @@ class Store:
         A lost connection leaves a commit in doubt, so the work must be idempotent. Raises Unavailable where the
         database does not answer, or another writer does not finish in time.
         """
-        return work() if self._is_shared() else self._run(work, self._transaction)
+        return work() if self._is_shared() else self._written(work)
 
     def together(
         self, works: Sequence[Callable[[], T]], first: Callable[[], object] = lambda: None
@@ -149,8 +105,8 @@ class Store:
         if len(works) <= 1:
             return [outcome(work) for work in works]
         try:
-            return self._run(lambda: self._each(works, first), self._transaction)
-        except _DRIVER_ERRORS:
+            return self._written(lambda: self._each(works, first))
+        except DRIVER_ERRORS:
             logger.warning("database: %d requests at once failed, each is tried on its own", len(works), exc_info=True)
             return [outcome(work) for work in works]
 
@@ -158,7 +114,7 @@ class Store:
         self._shared.is_open = True
         try:
             first()
-            return [outcome(partial(self._part, work), fatal=_DRIVER_ERRORS) for work in works]
+            return [outcome(partial(self._part, work), fatal=DRIVER_ERRORS) for work in works]
         finally:
             self._shared.is_open = False
 
@@ -180,31 +136,71 @@ class Store:
         with ExceptionWrapper(EXCEPTIONS):
             return [cursor.execute(statement, row).rowcount for row in rows]
 
+    def check_file(self) -> None:
+        """Refuse to go on with a file of SQLite that was moved, deleted or replaced: what it gets is lost.
+
+        Raises Unavailable.
+        """
+        if self._file is not None and self._file != self._file_there():
+            logger.error("database: %s is not the file any more that this process has opened", self.path)
+            raise failures.MOVED.refusal()
+
+    def _written(self, work: Callable[[], T]) -> T:
+        try:
+            done = self._run(work, self._transaction)
+        except Unavailable:
+            self.writing_failed = True
+            raise
+        self.writing_failed = False
+        return done
+
     def _run(self, work: Callable[[], T], unit: Callable[[], Any]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with unit():
                     return work()
             except MaxConnectionsExceeded as error:
-                raise Unavailable("All connections to the database are in use.") from error
-            except _DRIVER_ERRORS as error:
-                lost = self._lost(error)
-                if lost:
-                    self._forget_connections()
-                if not (lost or _transient(error)):
-                    if _is_no_database(error):
-                        raise ValueError(f"{self.path} is not a database of SQLite. Name another file.") from error
-                    if _unavailable(error):
-                        raise Unavailable("The database does not answer.") from error
-                    raise
-                if attempt == ATTEMPTS:
-                    raise Unavailable("The database does not answer.") from error
-                logger.warning("database: attempt %d of %d failed, trying again: %s", attempt, ATTEMPTS, type(error))
+                raise failures.EXHAUSTED.refusal() from error
+            except DRIVER_ERRORS as error:
+                if failures.is_lost(error) or failures.outlives_its_reason(error):
+                    self.database.cut()
+                if failures.is_no_database(error):
+                    raise ValueError(f"{self.path} is not a database of SQLite. Name another file.") from error
+                again = failures.is_lost(error) or failures.is_transient(error)
+                if not again or failures.is_silent(error) or attempt == ATTEMPTS:
+                    cause = failures.cause_of(error)
+                    if cause is None:
+                        raise
+                    raise cause.refusal() from error
+                if attempt == 1:
+                    logger.warning("database: a unit of work failed and is tried again: %s", told(error))
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - a pause, not a secret
         raise AssertionError("unreachable")
 
     def _connect(self) -> None:
-        """Give this thread a connection.
+        """Give this thread a connection, where it has none or the one that it had is lost."""
+        if self.database.is_connected():
+            return
+        asked = time.monotonic()
+        if not self._connecting.acquire(timeout=self._busy_timeout_seconds):
+            raise failures.SILENT.refusal()
+        try:
+            if self._silent_at > asked:
+                raise failures.SILENT.refusal()
+            self.check_file()
+            self.database.manual_close()
+            self._connect_patiently()
+            if self.is_sqlite and self._file is None:
+                self._file = self._file_there()
+        except DRIVER_ERRORS as error:
+            if failures.is_silent(error):
+                self._silent_at = time.monotonic()
+            raise
+        finally:
+            self._connecting.release()
+
+    def _connect_patiently(self) -> None:
+        """Connect.
 
         SQLite does not wait where a new file is made one with a write-ahead log while another connection writes to
         it, as servers do that start at the same moment: it is tried again for as long as a busy database is waited for.
@@ -214,11 +210,18 @@ class Store:
             try:
                 self.database.connect(reuse_if_open=True)
             except OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > until:
+                if not failures.is_busy(error) or time.monotonic() > until:
                     raise
                 time.sleep(random.uniform(0, 0.02))  # noqa: S311 - a pause, not a secret
             else:
                 return
+
+    def _file_there(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path or "")  # noqa: PTH116 - at each commit: a third of what Path.stat takes
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
@@ -239,12 +242,13 @@ class Store:
                 yield
             return
         if not self._writing.acquire(timeout=self._busy_timeout_seconds):
-            raise Unavailable("Other writers did not finish in time.")
+            raise failures.CROWDED.refusal()
         try:
             # IMMEDIATE: the write lock is taken at the start, where SQLite waits for it. A reader that becomes a
             # writer later would fail at once instead.
             with self.database.atomic("IMMEDIATE"):
                 yield
+                self.check_file()
         finally:
             self._writing.release()
 
@@ -257,29 +261,12 @@ class Store:
         try:
             done = work()
         except BaseException:
-            if not self.is_sqlite or self.database.connection().in_transaction:
+            if self.database.is_connected() and (not self.is_sqlite or self.database.connection().in_transaction):
                 self.execute("ROLLBACK TO part")
                 self.execute("RELEASE part")
             raise
         self.execute("RELEASE part")
         return done
-
-    def _lost(self, error: Exception) -> bool:
-        """Tell whether the connection itself failed."""
-        if self.is_sqlite:
-            return False
-        state = _sqlstate(error)
-        return state.startswith(_LOST_SQLSTATES) or (
-            state == "" and isinstance(error, OperationalError | InterfaceError)
-        )
-
-    def _forget_connections(self) -> None:
-        """Close this thread's connection and the idle ones: where one is lost, the others most likely are."""
-        try:
-            self.database.manual_close()
-        except _DRIVER_ERRORS:
-            logger.debug("closing a lost connection failed", exc_info=True)
-        self.database.close_idle()
 
 
 def outcome(work: Callable[[], T], fatal: tuple[type[Exception], ...] = ()) -> T | Exception:
@@ -290,81 +277,3 @@ def outcome(work: Callable[[], T], fatal: tuple[type[Exception], ...] = ()) -> T
         raise
     except Exception as error:
         return error
-
-
-def _postgresql_url(url: str) -> str:
-    """Check a URL of PostgreSQL.
-
-    Raises ValueError where it is none, without a word of it: it may have a password.
-    """
-    url = url.replace("postgres://", "postgresql://", 1)
-    try:
-        conninfo_to_dict(url)
-    except ProgrammingError:
-        raise ValueError(
-            "The URL of the database is none of PostgreSQL. Write postgresql://USER:PASSWORD@HOST/NAME, and write what "
-            "is special in the password with a percent sign (% is %25, @ is %40, / is %2F)."
-        ) from None
-    return url
-
-
-def _sqlite_path(url: str) -> str:
-    """Read `sqlite:///relative`, `sqlite:////absolute`, or the plain path of a file.
-
-    Raises ValueError where the URL is of another kind.
-    """
-    if url.startswith(("postgresql:", "postgres:")):
-        raise ValueError("The URL of the database is none of PostgreSQL. Write postgresql://USER:PASSWORD@HOST/NAME.")
-    path = url
-    if url.startswith("sqlite:"):
-        if not url.startswith("sqlite:///") or len(url) == len("sqlite:///"):
-            raise ValueError(f"{url!r} names no file. Write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE.")
-        path = unquote(url.removeprefix("sqlite:///"))
-    elif "://" in url:
-        scheme = url.split("://", 1)[0]
-        raise ValueError(f"{scheme}:// is no database that Sendmeter knows. Write sqlite:///FILE or postgresql://….")
-    if path == ":memory:":
-        raise ValueError("Sendmeter keeps its data in a file. Write sqlite:///FILE.")
-    parent = Path(path).absolute().parent
-    if not parent.is_dir():
-        raise ValueError(f"There is no folder {parent} for the database. Make it, or name another file.")
-    return path
-
-
-def _sqlstate(error: Exception) -> str:
-    """Give the five characters of PostgreSQL's error code, or nothing."""
-    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-
-
-def _transient(error: Exception) -> bool:
-    return _sqlstate(error) in _TRANSIENT_SQLSTATES
-
-
-def _is_no_database(error: Exception) -> bool:
-    return _sqlite_errorname(error) == "SQLITE_NOTADB"
-
-
-def _is_busy(error: Exception) -> bool:
-    return _sqlite_errorname(error).startswith("SQLITE_BUSY")
-
-
-def _sqlite_errorname(error: Exception) -> str:
-    return getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-
-
-def _unavailable(error: Exception) -> bool:
-    """Tell whether the database is there but cannot work: locked, full, out of reach, shutting down."""
-    original = getattr(error, "orig", None)
-    if isinstance(original, sqlite3.Error):
-        name = getattr(original, "sqlite_errorname", "")
-        return any(name.startswith(prefix) for prefix in _SQLITE_UNAVAILABLE)
-    # 55P03: a lock was not to be had in time; 25006: a standby, or a database that is read-only for another reason.
-    return _sqlstate(error)[:2] in ("53", "57", "58") or _sqlstate(error) in ("55P03", "25006")
-
-
-def violates_bounds(error: Exception) -> bool:
-    """Tell whether a value did not fit: a check failed (23514), or a number left its type (22003)."""
-    original = getattr(error, "orig", None)
-    if isinstance(original, sqlite3.Error):
-        return getattr(original, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_CHECK"
-    return _sqlstate(error) in ("23514", "22003")

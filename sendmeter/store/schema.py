@@ -1,11 +1,13 @@
 """The schema: which migrations a database has, and applying those that it lacks."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from peewee import IntegrityError, ProgrammingError
-from playhouse.migrations import Runner
+from playhouse.migrations import Migration, Runner
 
+from sendmeter.errors import Unavailable
 from sendmeter.store.database import Store
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -64,5 +66,21 @@ def lay(store: Store) -> tuple[str, ...]:
     return tuple(runner.up())
 
 
+class _Runner(Runner):  # type: ignore[misc]  # peewee has no types
+    """peewee's, which would look at the folder each time: where no file can be opened it would find it empty."""
+
+    def migrations(self) -> list[Migration]:
+        """Give this version's migrations."""
+        return _known(self.directory)
+
+
+@lru_cache
+def _known(folder: str) -> list[Migration]:
+    known: list[Migration] = Migration.load_directory(folder)
+    if not known:
+        raise Unavailable("The files of this version cannot be read.")
+    return known
+
+
 def _runner(store: Store) -> Runner:
-    return Runner(store.database, str(MIGRATIONS), table_name=HISTORY)
+    return _Runner(store.database, str(MIGRATIONS), table_name=HISTORY)

@@ -9,7 +9,8 @@ from sendmeter.domain.events import Place
 from sendmeter.domain.instants import microseconds, utc_day
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import InvalidRequest
-from sendmeter.store.database import Store, violates_bounds
+from sendmeter.store.database import Store
+from sendmeter.store.failures import violates_bounds
 
 _OF_CYCLE = """
 SELECT channel, quantity, cost_nano_usd, pending, estimated_nano_usd FROM cycle_counters

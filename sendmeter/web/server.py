@@ -4,6 +4,7 @@ What reads a few rows of a file is answered at once, what records is answered to
 else on a thread of its own (docs/decisions/0010).
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,9 @@ _RECORD, _PLACE = "events.record", "holds.place"
 _TOGETHER = (_RECORD, _PLACE, "holds.settle", "holds.release")
 # They add to counters.
 _COUNTING = (_RECORD, "holds.settle")
-_FEW_ROWS = ("usage.get", "health.ready")
+_FEW_ROWS = ("usage.get",)
+READY_SECONDS = 2.0
+"""How long whoever asks whether the server is ready waits: what takes longer is a no."""
 
 Given = dict[str, Any]
 """What a handler may name of a request."""
@@ -58,11 +61,14 @@ class ServerBridge(Bridge):
         # SQLite has one writer: one thread, whose connection keeps the pages that writing needs.
         self.recorder = ThreadPoolExecutor(1, thread_name_prefix="recorder") if store.is_sqlite else self.writers
         self.groups = Groups(self._answer_together, self.recorder)
+        self.checker = ThreadPoolExecutor(1, thread_name_prefix="checker")
+        self._check: asyncio.Future[Response | Exception] | None = None
 
     def close(self) -> None:
         """Let the requests under way finish, then close the store."""
         super().close()
         self.recorder.shutdown()
+        self.checker.shutdown()
         self.store.close()
 
     def store_of(self, _scope: Scope) -> Store:
@@ -76,9 +82,28 @@ class ServerBridge(Bridge):
             # A change of threads would cost more than a few indexed rows of a file do, and in WAL mode a reader waits
             # for nobody.
             return self.answer(request)
+        if operation_id == "health.ready":
+            return await self._checked(request)
         if operation_id in _TOGETHER:
             return await self.groups.answered(self._lane_of(request), request)
         return await super().answered(request)
+
+    async def _checked(self, request: Request) -> Response:
+        """Tell in time whether the server is ready, on a thread that nothing else keeps busy.
+
+        Whoever asks while it is looked at is told what comes of that.
+        """
+        if self._check is None or self._check.done():
+            # Nobody may be left to be told of an error.
+            work = partial(request.context.run, outcome, partial(self.answer, request))
+            self._check = asyncio.get_running_loop().run_in_executor(self.checker, work)
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(self._check), READY_SECONDS)
+        except TimeoutError:
+            raise Unavailable("The database did not answer in time.") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _lane_of(self, request: Request) -> int:
         """Tell which requests could not be worked on at the same time anyway.
