@@ -26,6 +26,12 @@ class Settings:
     busy_timeout_seconds: float = field(default=5.0, metadata={"bounds": (0.01, 600)})
     """How long to wait for a turn, for another writer, or for the database, each, before answering 503."""
 
+    request_timeout_seconds: float = field(default=30.0, metadata={"bounds": (0.1, 3600)})
+    """How long a request may take to come to its end, and an answer to be taken, before the connection is closed."""
+
+    max_connections: int = field(default=1_000, metadata={"bounds": (1, 100_000)})
+    """How many connections a process keeps; for a further one the one is closed that waits longest for its client."""
+
     provider_grace_seconds: int = field(default=3600, metadata={"bounds": (0, 2_592_000)})
     """How long a provider may fail before sums that lack its costs are answered with 502."""
 

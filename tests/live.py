@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,8 @@ from sendmeter.domain.cycles import Anchor
 from sendmeter.services import keys, organizations
 from sendmeter.services.vault import new_key
 from sendmeter.settings import Settings
+from sendmeter.web.protocol import Protocol
+from sendmeter.web.room import Room
 
 ROOT = Path(__file__).parent.parent
 SENDMETER = Path(sys.executable).parent / "sendmeter"
@@ -127,7 +130,7 @@ def live_server(store, clock, **settings):
     app = create_app(configured, store=store, clock=clock)
     bridge = app._middleware_app.asgi_app
     try:
-        with served(app) as url:
+        with served(app, Room(configured.max_connections, configured.request_timeout_seconds)) as url:
             live = LiveServer(url, store, clock, configured, bridge)
             try:
                 yield live
@@ -159,13 +162,13 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def served(app):
+def served(app, room=None):
     """Serve an application from a thread until the block ends; give its URL."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=0,
-        http="sendmeter.web.protocol:Protocol",
+        http=partial(Protocol, room=room or Room()),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -198,8 +201,11 @@ class Process:
 
 
 @contextmanager
-def served_process(database_url, folder, *arguments, command="serve", environment=None):
-    """Start the server, or the mock, as a process on a free port; stop it, gracefully, when the block ends."""
+def served_process(database_url, folder, *arguments, command="serve", environment=None, before=None):
+    """Start the server, or the mock, as a process on a free port; stop it, gracefully, when the block ends.
+
+    `before` is called in the process before it becomes the server.
+    """
     log = Path(folder) / f"server-{time.monotonic_ns()}.log"
     with log.open("wb") as stderr:
         popen = subprocess.Popen(
@@ -208,6 +214,7 @@ def served_process(database_url, folder, *arguments, command="serve", environmen
             stderr=stderr,
             cwd=folder,
             env={**os.environ, **(environment or {})},
+            preexec_fn=before,  # noqa: PLW1509 - it sets a limit, and no more
         )
     try:
         yield Process(_wait_for_url(popen, log), popen, log)

@@ -8,7 +8,6 @@ request that was just sent on it: their senders cannot know what became of it. H
 import asyncio
 import logging
 import os
-import select
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+
+from sendmeter.web.room import Room
 
 LINGER_SECONDS = 0.25
 """How long connections stay open for a request that is on its way."""
@@ -27,8 +28,9 @@ logger = logging.getLogger(__name__)
 class Server(uvicorn.Server):
     """A server on a socket that listens already."""
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, stop_seconds: int) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, stop_seconds: int, room: Room) -> None:
         super().__init__(config)
+        self._room = room
         self._listener = listener
         self._stop_seconds = stop_seconds
 
@@ -85,8 +87,15 @@ class Server(uvicorn.Server):
         """Leave the signals as they are: uvicorn would raise them again at the end, and so not exit with 0."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections."""
+        await super().startup(sockets)
+        self._room.keep_reserve(asyncio.get_running_loop())
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was asked, and close."""
+        # Who is slow is closed before all that is under way is broken off.
+        self._room.hurry(self._stop_seconds / 2)
         state = self.server_state
         logger.info("Stopping. Requests under way: %d.", len(state.tasks))
         # A request that begins from now on is the last of its connection, and so are those under way.
@@ -106,7 +115,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(LINGER_SECONDS)
         while state.connections or state.tasks:
             for connection in list(state.connections):
-                if not _is_readable(connection.transport):
+                if not connection.has_unread():  # type: ignore[union-attr]  # ours
                     # Closes it where it is idle.
                     connection.shutdown()
             await asyncio.sleep(_POLL_SECONDS)
@@ -128,12 +137,3 @@ class Server(uvicorn.Server):
         return self.config.http_protocol_class(  # type: ignore[call-arg]  # one of uvicorn's
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
-
-
-def _is_readable(transport: asyncio.Transport) -> bool:
-    """Tell whether something came on a connection that the event loop has not read yet."""
-    if transport.is_closing():
-        return False
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))

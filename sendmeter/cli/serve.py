@@ -11,12 +11,14 @@ from typing import Any
 import click
 import uvicorn
 
+from sendmeter.cli.descriptors import allowed_connections
 from sendmeter.cli.options import database_option
 from sendmeter.cli.process import Server
 from sendmeter.cli.workers import Workers
 from sendmeter.contract import contract
 from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, connect, open_store
+from sendmeter.web.room import Room
 
 BACKLOG = 2048
 STOP_SECONDS = 30
@@ -71,6 +73,7 @@ def run(
 ) -> None:
     """Serve until told to stop; `announce` is called with the server's URL when it can be asked."""
     configure_logging(settings)
+    connections = allowed_connections(settings)
     # Lays the tables of an empty database, and refuses one of another version, before any worker starts.
     open_store(settings).close()
     with listening(host, port) as (listener, url):
@@ -79,8 +82,9 @@ def run(
             announce(url)
 
         def server() -> Server:
-            config = configured(partial(_application, settings), factory=True, lifespan="on")
-            return Server(config, listener, stop_seconds)
+            room = Room(connections, settings.request_timeout_seconds)
+            config = configured(partial(_application, settings), room, factory=True, lifespan="on")
+            return Server(config, listener, stop_seconds, room)
 
         if workers == 1:
             server().serve_alone()
@@ -94,7 +98,7 @@ def _application(settings: Settings) -> Any:  # noqa: ANN401 - connexion's
         from sendmeter.app import create_app  # noqa: PLC0415 - connexion, which no other command should wait for
 
         # Its schema was looked at; a worker that starts anew while the database is away answers 503 as the others do.
-        return create_app(settings, store=connect(settings))
+        return create_app(settings, store=connect(settings, serves=True))
 
 
 def _preload() -> None:
@@ -120,15 +124,19 @@ def without_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def configured(app: Any, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
+def configured(app: Any, room: Room | None = None, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
     """Configure uvicorn for an ASGI application of ours."""
+    from sendmeter.web.protocol import Protocol  # noqa: PLC0415 - with the contract, which not every command reads
+
     return uvicorn.Config(
         app,
-        http="sendmeter.web.protocol:Protocol",
+        http=partial(Protocol, room=room or Room()),  # type: ignore[arg-type]  # called, not asked what it is
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
+        # What is said of who is behind a proxy is not read: nothing depends on it, and anybody can say it.
+        proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
         **options,
     )

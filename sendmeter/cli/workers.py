@@ -50,6 +50,8 @@ class Workers:
         self._count, self._work, self._listener, self._stop_seconds = count, work, listener, stop_seconds
         self._workers: list[_Worker] = []
         self._has_served = False
+        # One ended before any served: none is replaced until another of the first serves, or all have ended.
+        self._waits_for_the_first = False
         self._quick_ends = 0
         self._not_before = 0.0
         self._stop_until: float | None = None
@@ -78,7 +80,7 @@ class Workers:
         if self._stop_until is not None:
             return
         current = [worker for worker in self._workers if not (worker.is_outdated or worker.is_stopping)]
-        if time.monotonic() >= self._not_before:
+        if time.monotonic() >= self._not_before and not self._waits_for_the_first:
             for _ in range(self._count - len(current)):
                 self._fork()
         outdated = [worker for worker in self._workers if worker.is_outdated and not worker.is_stopping]
@@ -145,6 +147,7 @@ class Workers:
         worker.silent = 0
         if not worker.serves:
             worker.serves = self._has_served = True
+            self._waits_for_the_first = False
             logger.info("worker %d serves", worker.pid)
 
     def _ended(self, worker: _Worker) -> None:
@@ -159,9 +162,11 @@ class Workers:
             return
         logger.error("worker %d %s", worker.pid, how)
         if not self._has_served:
-            logger.error("No worker could start: the server ends.")
-            self._stop()
-            self._exit_code = 1
+            self._waits_for_the_first = True
+            if not self._workers:
+                logger.error("No worker could start: the server ends.")
+                self._stop()
+                self._exit_code = 1
             return
         if not worker.serves:
             # What cannot start replaces nobody.

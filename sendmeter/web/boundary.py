@@ -5,17 +5,19 @@ Everything inside may raise; nothing raised inside gets past here. What it refus
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from sendmeter.contract import Contract
+from sendmeter.domain.keys import PREFIX
 from sendmeter.errors import Fault, InvalidRequest, MethodNotAllowed, PayloadTooLarge, Refusal
 from sendmeter.web import tracking
 from sendmeter.web.bridge import operation_of
 from sendmeter.web.documentation import Documentation
-from sendmeter.web.envelope import Answer, error_answer, no_such_path
+from sendmeter.web.envelope import SAFE_HEADERS, Answer, error_answer, no_such_path
 
 Message = dict[str, Any]
 Scope = dict[str, Any]
@@ -25,7 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 BODY_LIMIT = 1_048_576
 PATH_SHOWN = 200
 LINE_LIMIT = 8_192
-SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_KEY = re.compile(rf"{PREFIX}[^/]*")
 access_log = logging.getLogger("sendmeter.access")
 
 
@@ -50,7 +52,7 @@ class Boundary:
             return
         started = perf_counter()
         tracking_id = tracking.begin()
-        method, path = scope["method"], scope["path"][:PATH_SHOWN]
+        method, path = scope["method"], _shown(scope["path"])
         sender = _Sender(send, tracking_id, without_body=method == "HEAD")
         # The server keeps its own scope, where HEAD stays HEAD.
         scope = {**scope, "method": "GET" if method == "HEAD" else method, "extensions": {}}
@@ -110,6 +112,11 @@ class _Sender:
         await self({"type": "http.response.body", "body": answer.body})
 
 
+def _shown(path: str) -> str:
+    """Cut a path for the log, and take out of it what somebody took for the id of a key: the key."""
+    return path[:PATH_SHOWN] if PREFIX not in path else _KEY.sub(f"{PREFIX}***", path[:PATH_SHOWN])
+
+
 def _check_lines(scope: Scope) -> None:
     raw_path: bytes = scope["raw_path"]
     if len(raw_path) + len(scope["query_string"]) > LINE_LIMIT:
@@ -125,6 +132,9 @@ def _check_lines(scope: Scope) -> None:
             raise InvalidRequest.of([Fault("path:", "is not UTF-8")]) from None
         if "\0" in path:
             raise InvalidRequest.of([Fault("path:", "has the character NUL")])
+        # The router sees them decoded: what a proxy in front took for one name would be two.
+        if b"%2f" in raw_path.lower():
+            raise no_such_path()
 
 
 async def _read(scope: Scope, receive: Receive, *, takes_body: bool) -> bytes:
@@ -132,7 +142,8 @@ async def _read(scope: Scope, receive: Receive, *, takes_body: bool) -> bytes:
     if not takes_body:
         too_large = InvalidRequest.of([Fault("", "the operation takes no body")])
     for name, value in scope["headers"]:
-        if name == b"content-length" and int(value) > BODY_LIMIT:
+        # Zeros in front say nothing, and Python reads no more than 4,300 digits.
+        if name == b"content-length" and int(value.lstrip(b"0") or b"0") > BODY_LIMIT:
             raise too_large
     parts: list[bytes] = []
     size = 0

@@ -11,12 +11,15 @@ from starlette.exceptions import HTTPException
 from sendmeter import errors
 from sendmeter.contract import contract
 from sendmeter.contract.statuses import STATUSES
+from sendmeter.store.failures import told
 
 logger = logging.getLogger(__name__)
 
 DETAILS_LIMIT = 100
 MESSAGE_LIMIT = 1000
 CHALLENGE = 'Bearer realm="sendmeter"'
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+"""What every answer has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,17 @@ def error_answer(error: Exception, tracking_id: str, documented: frozenset[int] 
     """
     refusal = _refusal_of(error)
     status = STATUSES.get(type(refusal), 500) if refusal else 500
+    if refusal is not None and error.__cause__ is not None and status >= 500:
+        # On one line: as long as a database does not answer, each request has one.
+        logger.warning("%s %s", refusal.message, told(error.__cause__))
     if refusal and documented is not None and status not in documented:
         logger.error("%d is not an answer that the contract has for this operation", status)
+        if isinstance(refusal, errors.Unavailable):
+            return _answer(500, tracking_id, _INTERNAL_ERROR)
         refusal = None
     if refusal is None:
         logger.error("the server failed", exc_info=error)
         return _answer(500, tracking_id, _INTERNAL_ERROR)
-    if error.__cause__ is not None and status >= 500:
-        logger.warning("%s", refusal.message, exc_info=error.__cause__)
     return _answer(status, tracking_id, _content(refusal), _headers(refusal))
 
 

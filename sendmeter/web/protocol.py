@@ -1,41 +1,88 @@
-"""HTTP's lowest layer: uvicorn's, with a bounded header and our error body for what is not even HTTP.
+"""HTTP's lowest layer: uvicorn's, with a bounded header, bounded times, and our error body for what is not even HTTP.
 
 uvicorn keeps a header of any size in memory, answers what it cannot parse in plain text (and before the requests that
 came first on the connection are answered), and loses the body of a request that offers to upgrade the connection, as
-Java's own client does with each first request.
+Java's own client does with each first request. How long a client is waited for, and how many connections there may be,
+`web/room.py` knows.
 """
 
+import asyncio
 import logging
+import select
+from http import HTTPStatus
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from sendmeter.errors import InvalidRequest
+from sendmeter.contract import contract
+from sendmeter.errors import InvalidRequest, Refusal, Unavailable
 from sendmeter.web import tracking
-from sendmeter.web.envelope import error_answer
+from sendmeter.web.envelope import SAFE_HEADERS, error_answer
+from sendmeter.web.room import Room
 
 HEAD_LIMIT = 65_536
+PIECE = 4_096
 access_log = logging.getLogger("sendmeter.access")
 _TOO_LARGE = f"The request's header is larger than {HEAD_LIMIT:,} bytes."
 _FRAMING = (b"content-length", b"transfer-encoding")
 
 
+class _Flow(FlowControl):
+    """uvicorn's, which reads on whenever a request wants its body, be it whole, and whatever waits behind it."""
+
+    holds = False
+
+    def resume_reading(self) -> None:
+        """Read on, unless what was read is still to be looked at."""
+        if not self.holds:
+            super().resume_reading()
+
+
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
+    _flow: _Flow
+
+    def __init__(self, *args: Any, room: Room, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **kwargs)
+        self._room = room
         self._in_head = False
         self._resuming = False
         # Bytes since a header, a part of a body or a request was complete: of a header or a trailer without end.
         self._pending_size = 0
+        # What came behind requests that wait for others, and is not looked at yet.
+        self._rest = b""
         # The request that is answered now; `cycle` is the one that came last.
         self._answering: RequestResponseCycle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
+        """Begin, if there is room."""
+        super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
+        if not self._room.enter(self, self.loop):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, _no_room())
+
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""
-        self._unset_keepalive_if_required()
+        self._take(self._rest + data if self._rest else data)
+
+    def _take(self, data: bytes) -> None:
+        """Read piece by piece, and no further than to a request that has to wait for another: each takes memory."""
+        self._rest = b""
+        self._flow.holds = False
+        for start in range(0, len(data), PIECE):
+            if self.pipeline:
+                self._rest = data[start:]
+                self._flow.pause_reading()
+                self._flow.holds = True
+                return
+            if self.transport.is_closing():
+                return
+            self._take_piece(data[start : start + PIECE])
+
+    def _take_piece(self, data: bytes) -> None:
         self._pending_size += len(data)
         try:
             self._feed(memoryview(data))
@@ -67,6 +114,7 @@ class Protocol(HttpToolsProtocol):
         framing = [b"%s: %s\r\n" % header for header in self.headers if header[0] in _FRAMING]
         if framing:
             self.cycle.more_body = True
+            self._room.unfinished[self] = self.loop.time()
             self._resuming = True
             self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n")
             self._resuming = False
@@ -76,6 +124,8 @@ class Protocol(HttpToolsProtocol):
         if not self._resuming:
             super().on_message_begin()
             self._in_head = True
+            self._room.idle.pop(self, None)
+            self._room.unfinished[self] = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
         """Take the target, or a part of it."""
@@ -93,8 +143,16 @@ class Protocol(HttpToolsProtocol):
             self._in_head = False
             self._pending_size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             self._check_size()
+            self._check_head()
             super().on_headers_complete()
             self._pending_size = 0
+
+    def _check_head(self) -> None:
+        """Refuse what a proxy in front may read otherwise, so that no request hides in another (RFC 9112, 3.2, 6.1)."""
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        versions = ("1.1",) if codings else ("1.0", "1.1")
+        if codings not in ([], [b"chunked"]) or self.parser.get_http_version() not in versions or b"#" in self.url:
+            raise HttpParserError("can be read in two ways")
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -104,10 +162,43 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request."""
         self._pending_size = 0
+        self._room.unfinished.pop(self, None)
         super().on_message_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            # It was refused before it came to its end.
+            self._room.idle[self] = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for one."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._room.untaken.setdefault(self, self.loop.time())
+            return
+        if self._room.unfinished.pop(self, None):
+            # It may be that its rest was not read meanwhile.
+            self._room.unfinished[self] = self.loop.time()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self not in self._room.unfinished:
+            self._room.idle[self] = self.loop.time()
+        if self._rest:
+            self._take(self._rest)
+        self.flow.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Write no more until the client takes what was written."""
+        super().pause_writing()
+        self._room.untaken.setdefault(self, self.loop.time())
+
+    def resume_writing(self) -> None:
+        """Write again."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._room.untaken.pop(self, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request that is answered now, too, that nobody waits for it; those behind it are not begun."""
+        self._room.leave(self)
         self.pipeline.clear()
         if self._answering is not None and not self._answering.response_complete:
             self._answering.disconnected = True
@@ -116,30 +207,107 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's
         self._answering = cycle
+        if self in self._room.beyond:
+            cycle.keep_alive = False
+            app = self.app if self._room.has_place(self) else self._answer_without_room
         super()._start_asgi_task(cycle, app)
+
+    async def _answer_without_room(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        """Say that the process lives, whoever asks for that, and all else that there is no room."""
+        operation = contract().operations_at(scope["path"]).get("GET")
+        if operation is not None and operation.operation_id == "health.live":
+            await self.app(scope, receive, send)
+            return
+        while (await receive()).get("more_body"):
+            # Answered before it was read, the client might never see the answer.
+            pass
+        tracking_id = tracking.begin()
+        self._room.refused()
+        access_log.info("%s 503 no room", scope["method"])
+        answer = error_answer(_no_room(), tracking_id)
+        start = answer.start()
+        start["headers"] += [(b"x-tracking-id", tracking_id.encode()), (b"cache-control", b"no-store"), *SAFE_HEADERS]
+        await send(start)
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def shutdown(self) -> None:
+        """Close where nothing is answered; else once it is."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.end()
+        else:
+            self.cycle.keep_alive = False
+
+    def is_read(self) -> bool:
+        """Tell whether what comes is read, and not left to wait until something else is answered."""
+        return not (self.flow.read_paused or self.pipeline)
+
+    def has_unread(self) -> bool:
+        """Tell whether something came that is not read yet."""
+        if self._rest or self.transport.is_closing():
+            return not self.transport.is_closing()
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def has_unsent(self) -> bool:
+        """Tell whether the client has not taken all that was written."""
+        return self.transport.get_write_buffer_size() > 0
+
+    def end(self) -> None:
+        """Close, once what was written is taken."""
+        self._room.idle.pop(self, None)
+        self._room.untaken.setdefault(self, self.loop.time())
+        self.transport.close()
+
+    def end_late(self) -> bool:
+        """Refuse the request that does not come to its end; tell whether that closes the connection."""
+        self._room.unfinished.pop(self, None)
+        fix = "Send the same request again, on another connection. Nothing was stored."
+        late = InvalidRequest("The request did not come to its end in time.", fix=fix)
+        return self._refuse(HTTPStatus.REQUEST_TIMEOUT, late)
+
+    def break_off(self) -> None:
+        """Close at once."""
+        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Answer 400 with the error body, and close the connection; what came first is answered first."""
+        self._refuse(HTTPStatus.BAD_REQUEST, InvalidRequest(msg, fix="Send a request of HTTP/1.1 (RFC 9112)."))
+
+    def _refuse(self, status: HTTPStatus, refusal: Refusal) -> bool:
+        """Answer what is not a whole request, and close the connection; tell whether nothing is answered before."""
         if self.pipeline and self.cycle.more_body and self._answering is not None:
             # The broken request waits behind others. It is forgotten, and the last of those ends the connection.
             self.pipeline.popleft()
             self.cycle = self.pipeline[0][0] if self.pipeline else self._answering
-        whole_request_under_way = (
-            self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        )
-        if whole_request_under_way:
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
             self.flow.pause_reading()
-            self.cycle.keep_alive = False
-            return
+            cycle.keep_alive = False
+            return False
+        if cycle is None or self._in_head or not (cycle.more_body and cycle.response_started):
+            self._write(status, refusal)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.end()
+        return True
+
+    def _write(self, status: HTTPStatus, refusal: Refusal) -> None:
         tracking_id = tracking.begin()
-        access_log.info("not HTTP 400: %s", msg)
-        answer = error_answer(InvalidRequest(msg, fix="Send a request of HTTP/1.1 (RFC 9112)."), tracking_id)
+        access_log.info("no request %d: %s", status, refusal.message)
+        answer = error_answer(refusal, tracking_id)
         headers = [
-            ("content-type", "application/json"),
+            *answer.headers,
             ("content-length", str(len(answer.body))),
             ("x-tracking-id", tracking_id),
             ("connection", "close"),
+            ("cache-control", "no-store"),
+            *((name.decode(), value.decode()) for name, value in SAFE_HEADERS),
         ]
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{lines}\r\n".encode() + answer.body)
-        self.transport.close()
+        self.transport.write(f"HTTP/1.1 {status} {status.phrase}\r\n{lines}\r\n".encode() + answer.body)
+
+
+def _no_room() -> Unavailable:
+    return Unavailable("The server has no room for another connection.")

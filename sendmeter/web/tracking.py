@@ -31,3 +31,22 @@ class TrackingFilter(logging.Filter):
         """Let every record pass."""
         record.tracking_id = _current.get()
         return True
+
+
+class LineFormatter(logging.Formatter):
+    """Writes each record so that nothing in it passes for another record, or is obeyed by a terminal.
+
+    What is not printable is written as Python writes it; what stands on further lines, such as where an error was
+    raised, is set in by four spaces.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        text = super().format(record)
+        return text if text.isprintable() else "\n    ".join(map(_printable, text.split("\n")))
+
+
+def _printable(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sendmeter.errors import InvalidRequest, UnsupportedMediaType
-from sendmeter.web.body import DEPTH_LIMIT, check_charset, media_type_of, read_bytes, read_json
+from sendmeter.strict_json import MOST_LEVELS
+from sendmeter.web.body import check_charset, media_type_of, read_bytes, read_json
 
 PROVEN = settings(max_examples=120, derandomize=True, deadline=None)
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -116,7 +117,7 @@ def test_32_levels_are_read_and_33_are_refused(opening, closing):
     width = opening.count("[") + opening.count("{")
     assert read_json(nested(32 // width, opening, closing))
     deeper = b"[" + nested(32 // width, opening, closing) + b"]"
-    assert refusal(deeper) == f"the body is nested deeper than {DEPTH_LIMIT} levels"
+    assert refusal(deeper) == f"the body is nested deeper than {MOST_LEVELS} levels"
 
 
 @pytest.mark.parametrize("depth", [34, 900, 100_000])

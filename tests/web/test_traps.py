@@ -154,7 +154,8 @@ def test_a_slash_at_the_end_is_another_path_and_redirects_nowhere(caller, path):
         "/account", "/account/account/organization/usage", "/account/docs", "/docs/../openapi.json", "/%zz", "/%",
         "/organization%2Fusage/", "/docs/index.html", "/organization/usage;a=b", "/static/x",
         "/organization/usage/holds/a%0Ab", "/organization/usage/holds/a%0D%0Ab", "/organization/usage/events/%7F",
-        "/organization/usage/events/a%2Fb",
+        "/organization/usage/events/a%2Fb", "/organization%2Fusage", "/organization/usage%2fhistory", "/docs%2F",
+        "/health%2Flive", "/account%2forganization/usage",
     ],
 )  # fmt: skip
 def test_a_path_that_there_is_not_is_not_found(caller, path):
