@@ -6,6 +6,7 @@ and not of all shapes that it is not.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -44,8 +45,10 @@ class Validator:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._compiled = jsonschema_rs.Draft202012Validator(
             schema,
-            formats={"date-time": _is_instant, "time-zone": is_time_zone, "binary": _is_anything},
+            formats={"date-time": _is_instant, "date": _is_date, "time-zone": is_time_zone, "binary": _is_anything},
             keywords={_WHOLE: _Whole},
+            # Matched in one pass over a text; an expression that would need going back is refused here.
+            pattern_options=jsonschema_rs.RegexOptions(),
             validate_formats=True,
             ignore_unknown_formats=False,
             offline=True,
@@ -236,6 +239,14 @@ def _with_article(name: str) -> str:
 def _is_anything(_text: str) -> bool:
     """Accept what stands for bytes (OpenAPI's `binary`): they are no text, and are never looked at as one."""
     return True
+
+
+def _is_date(text: str) -> bool:
+    """Tell whether a text is a day of Python's calendar, which, unlike RFC 3339's, has no year 0."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _is_instant(text: str) -> bool:

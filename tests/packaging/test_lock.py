@@ -27,7 +27,7 @@ def versions(name):
 
 
 def test_the_lock_files_are_there():
-    assert FILES == ["bench.txt", "run.txt", "test.txt"]
+    assert FILES == ["bench.txt", "proof.txt", "run.txt", "test.txt"]
 
 
 @pytest.mark.parametrize("name", FILES)
