@@ -1,6 +1,6 @@
 # The targets explain themselves: `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage lint fuzz contract-diff proof bench clients client-python client-typescript browser lock clean
+.PHONY: help setup run test coverage lint fuzz fuzz-parsers contract-diff proof mutants bench clients client-python client-typescript browser lock clean
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
@@ -37,6 +37,9 @@ fuzz: $(VENV)/test.stamp ## fuzz a running server (SEED=1 repeats a run; URL=htt
 	  FUZZ_URL="$${FUZZ_URL:-$$URL}" FUZZ_KEY="$${FUZZ_KEY:-$$KEY}" FUZZ_TIMEOUT="$${FUZZ_TIMEOUT:-36000}" \
 	  $(BIN)/python -m pytest -q -n 2 tests/contract/test_fuzz.py $(PYTEST)
 
+fuzz-parsers: $(VENV)/proof.stamp ## fuzz each parser, guided by its branches (FUZZ_SECONDS=60 each, FUZZ_PARSERS="money ses")
+	@$(BIN)/python -m tests.proof.parsers.fuzz
+
 contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (main); fails where it breaks a client
 	@base="$${BASE:-main}"; git cat-file -e "$$base:openapi.yaml" 2>/dev/null || \
 	  { echo "There is no openapi.yaml in BASE=$$base: name a branch, a tag or a commit that has it."; exit 2; }; \
@@ -44,6 +47,9 @@ contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (mai
 
 proof: $(VENV)/test.stamp ## the model and the races, for longer (PROOF_EXAMPLES=200, PROOF_SEED=1)
 	@PROOF_EXAMPLES=$${PROOF_EXAMPLES:-200} $(BIN)/python -m pytest -q -n 2 tests/proof $(PYTEST)
+
+mutants: $(VENV)/proof.stamp ## break domain and services in small ways: a test must fail at each (PART=domain, AGAIN=1)
+	@MUTANTS_AGAIN="$(AGAIN)" $(BIN)/python -m tests.mutants $(PART)
 
 bench: $(VENV)/bench.stamp ## measure Sendmeter beside its peers (BENCH_SHORT=1, ROWS=usage,record, BENCH=--help)
 	@if ! command -v npm >/dev/null; then echo "There is no npm (it comes with Node.js 20): Prism is left out."; \

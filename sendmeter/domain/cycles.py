@@ -154,12 +154,11 @@ def _boundary(anchor: Anchor, month: int) -> datetime:
 
 def _local_midnight(wall: datetime, zone: ZoneInfo) -> datetime:
     """Give the instant of a wall clock's midnight: where it comes twice the first, where it is skipped the next."""
-    first = wall.replace(tzinfo=zone).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == wall:
-        return first
-    # Skipped: the clock jumped over it. PEP 495 reads fold=0 with the offset from before the jump and fold=1 with the
-    # one from after it, so that the jump lies between the two readings; whole seconds, as in the zone data.
-    before, after = wall.replace(tzinfo=zone, fold=1).astimezone(UTC), first
+    after = wall.replace(tzinfo=zone).astimezone(UTC)
+    before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    # PEP 495: the two readings are one where it comes once, and fold=0 is the earlier where it comes twice. Skipped, it
+    # is read with the offset from before the jump by fold=0 and with the one from after it by fold=1, so that the jump
+    # lies between the two readings; whole seconds, as in the zone data.
     offset_before = before.astimezone(zone).utcoffset()
     while after - before > timedelta(seconds=1):
         middle = before + (after - before) // timedelta(seconds=2) * timedelta(seconds=1)

@@ -12,7 +12,7 @@ _TEXT = re.compile(r"[a-z]+_[0-9a-v]{26}")
 
 def new_id(prefix: str, now: datetime, entropy: bytes) -> str:
     """Make an id from the time and ten random bytes, like `org_06dbn3k9vtfo5c9m4q2h8s1a7e`."""
-    random = int.from_bytes(entropy[:10])
+    random = int.from_bytes(entropy)
     milliseconds = microseconds(now) // 1000
     number = milliseconds << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
     # Base 32 with the extended hex alphabet keeps the order of the bytes.

@@ -68,7 +68,7 @@ def read_token(token: str) -> tuple[int, bytes] | None:
     if not _TOKEN.fullmatch(token):
         return None
     body = token.removeprefix(PREFIX)
-    raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    raw = base64.urlsafe_b64decode(body + "==")
     return int.from_bytes(raw[:8]), hash_of(token)
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+from sendmeter import strict_json
 from sendmeter.providers import documents
 from sendmeter.providers.outgoing import Answer
 from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
@@ -23,7 +24,7 @@ def read(answer: Answer, provider: str) -> dict[str, Any]:
     else but 200 and an object: a 404 of something else, which stands between, says nothing of the message.
     """
     try:
-        document = documents.read(answer.body)
+        document = strict_json.read(answer.body)
     except ValueError:
         document = None
     if answer.status != 200:

@@ -92,7 +92,7 @@ def _read(pem: bytes) -> Certificate:
     try:
         read = x509.load_pem_x509_certificate(pem)
         key = read.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise ProviderTrouble("broken_answer", "What Amazon SNS gives as its certificate is none.") from None
     if not isinstance(key, RSAPublicKey) or key.key_size < _SHORTEST_KEY_BITS:
         raise ProviderTrouble("broken_answer", "The certificate of Amazon SNS has no RSA key of 2048 bits or more.")

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
+from sendmeter import strict_json
 from sendmeter.domain.instants import read_instant
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unauthorized
@@ -155,7 +156,7 @@ def _receipt(message: str) -> Receipt | None:
     `mail` is the same in all that SES tells of an email: in whatever order that comes, and how often, it is one event.
     """
     try:
-        told = documents.read(message)
+        told = strict_json.read(message)
     except ValueError:
         return None
     kind = documents.at(told, "/eventType") or documents.at(told, "/notificationType")

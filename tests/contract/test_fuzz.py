@@ -1,16 +1,20 @@
 """The contract's fuzzer against a running server. `make fuzz` runs just this, for longer.
 
 By default the server is started here as users start it, on each database, and the mock. FUZZ_URL and FUZZ_KEY name a
-deployment that is fuzzed instead. SEED repeats a run, FUZZ_EXAMPLES asks for more cases of each operation, FUZZ_REPORT
-names a folder for JUnit reports, FUZZ_TIMEOUT is how many seconds a server is fuzzed at the most, and FUZZ_OPTIONS is
-for schemathesis, such as `--include-tag events`.
+deployment that is fuzzed instead. SEED repeats a run (`random` draws one), FUZZ_EXAMPLES asks for more cases of each
+operation, FUZZ_SECONDS for runs with the seeds that follow until that time is over, FUZZ_REPORT names a folder for
+reports, FUZZ_TIMEOUT is how many seconds a run takes at the most, and FUZZ_OPTIONS is for schemathesis, such as
+`--include-tag events`. At the end there is a line for each server that says what was done (conftest.py).
 """
 
+import itertools
 import os
+import random
 import re
 import shlex
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +28,13 @@ from tests.live import ROOT, run_json, served_process
 
 SEED = os.environ.get("SEED") or "1"
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES") or "20"
+SECONDS = float(os.environ.get("FUZZ_SECONDS") or 0)
 TIMEOUT = float(os.environ.get("FUZZ_TIMEOUT") or 3600)
 REPORT = os.environ.get("FUZZ_REPORT")
 OPTIONS = shlex.split(os.environ.get("FUZZ_OPTIONS", ""))
 DEPLOYMENT = os.environ.get("FUZZ_URL", "").rstrip("/")
-# How many links between operations a run follows at the least, of those that the contract has and the fuzzer finds.
-LINKS = 8
+# How many links between operations a run follows at the least: some seeds follow few of those that the contract has.
+LINKS = 0 if int(EXAMPLES) < 20 else 8 if SEED == "1" else 1
 # Providers that are set up while fuzzing are asked for nothing: their port is nobody's.
 ALONE = {"SENDMETER_PROVIDER_POLL_SECONDS": "0", "SENDMETER_TEST_PROVIDER_URL": "http://127.0.0.1:9"}
 RUN = Path(sys.executable).parent / "schemathesis"
@@ -37,24 +42,45 @@ RUN = Path(sys.executable).parent / "schemathesis"
 
 @dataclass
 class Target:
-    """What is fuzzed: its name in reports, where it listens, a key that may do everything, what is not asked of it."""
+    """What is fuzzed: its name in reports, where it listens, a key that may do everything, what is not asked of it.
+
+    `log` is where it writes a line for each request, where we started it.
+    """
 
     name: str
     url: str
     key: str = field(repr=False)
     unchecked: tuple[str, ...] = ()
+    log: Path | None = None
+
+    def requests(self):
+        """Tell how many requests came so far."""
+        return "" if self.log is None else f" in {self.log.read_text().count(' sendmeter.access '):,} requests"
 
 
-def fuzz(target):
-    """Fuzz a server with the checks of all; fail with what was found and how to repeat it, or give what was printed."""
-    report = ["--report", "junit", "--report-junit-path", f"{REPORT}/fuzz-{target.name}.xml"] if REPORT else []
+@dataclass
+class Run:
+    """One run of the fuzzer: what it printed, and why it failed, if it did."""
+
+    seed: int
+    printed: str
+    failed: str = ""
+
+    @property
+    def cases(self):
+        return sum(int(count) for count in re.findall(r"^  (\d+) generated", self.printed, re.MULTILINE))
+
+
+def fuzz(target, seed):
+    """Fuzz a server with the checks of all."""
+    name = f"fuzz-{target.name}" + (f"-{seed}" if SECONDS else "")
+    report = ["--report", "junit", "--report-junit-path", f"{REPORT}/{name}.xml"] if REPORT else []
     command = [
         RUN, "--config-file", ROOT / "schemathesis.toml", "run", f"{target.url}/openapi.json", "--url", target.url,
         "--checks", "all", *(f"--exclude-checks={check}" for check in target.unchecked),
-        "--seed", SEED, "--max-examples", EXAMPLES, *report, *OPTIONS,
+        "--seed", str(seed), "--max-examples", EXAMPLES, *report, *OPTIONS,
     ]  # fmt: skip
     environment = {**os.environ, "FUZZ_URL": target.url, "FUZZ_KEY": target.key}
-    again = f"make fuzz SEED={SEED} FUZZ_EXAMPLES={EXAMPLES}" + (f" URL={target.url} KEY=…" if DEPLOYMENT else "")
     try:
         done = subprocess.run(
             command,
@@ -66,13 +92,25 @@ def fuzz(target):
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        failed, printed = f"It took longer than FUZZ_TIMEOUT={TIMEOUT:g} seconds.\n", (error.stdout or b"").decode()
-    else:
-        failed, printed = "\n" * (done.returncode != 0), done.stdout.decode()
-    if failed:
-        # No traceback: it would show the key.
-        pytest.fail(f"{printed}{failed}Repeat this run: {again}", pytrace=False)
-    return printed
+        late = f"It took longer than FUZZ_TIMEOUT={TIMEOUT:g} seconds.\n"
+        return Run(seed, (error.stdout or b"").decode(errors="replace"), late)
+    return Run(seed, done.stdout.decode(), "\n" * (done.returncode != 0))
+
+
+def seeds():
+    """Give the seed that was asked for, or a random one, and those that follow it."""
+    return itertools.count(random.SystemRandom().randrange(2**32) if SEED == "random" else int(SEED))
+
+
+def told(target, runs, seconds):
+    """Say in a line what was done to a server."""
+    spread = f"{runs[0].seed}" + (f" to {runs[-1].seed}" if len(runs) > 1 else "")
+    failed = sum(bool(run.failed) for run in runs)
+    return (
+        f"{target.name}: SEED={spread}, FUZZ_EXAMPLES={EXAMPLES}, "
+        f"{len(runs)} run{'s' * (len(runs) != 1)}, {failed} failed, "
+        f"{sum(run.cases for run in runs):,} cases{target.requests()}, {seconds:.0f} s"
+    )
 
 
 @contextmanager
@@ -83,7 +121,7 @@ def served(name, database_url, folder):
     options = ("--organization", organization, "--name", "fuzzer", *scopes)
     key = run_json("keys", "create", *options, database_url=database_url)["apiKey"]
     with served_process(database_url, folder, environment=ALONE | {"SENDMETER_SECRETS_KEY": new_key()}) as server:
-        yield Target(name, server.url, key)
+        yield Target(name, server.url, key, log=server.log)
         log = server.log.read_text()
     assert "ERROR" not in log
     assert "Traceback" not in log
@@ -94,7 +132,7 @@ def served(name, database_url, folder):
 def mocked(folder):
     """Start the mock. Any token will do: that a wrong one is refused is the one thing that is not asked of it."""
     with served_process(None, folder, "--scenario", "fresh", command="mock") as server:
-        yield Target("mock", server.url, "any-token", unchecked=("ignored_auth",))
+        yield Target("mock", server.url, "any-token", unchecked=("ignored_auth",), log=server.log)
         log = server.log.read_text()
     assert "ERROR" not in log
     assert "Traceback" not in log
@@ -126,9 +164,24 @@ def target(request, tmp_path):
         yield made
 
 
-def test_the_fuzzer_finds_no_answer_that_the_contract_does_not_have(target):
-    printed = fuzz(target)
-    if not OPTIONS:
-        paths = httpx.get(f"{target.url}/openapi.json", timeout=30).json()["paths"]
-        assert f"Tested: {sum(len(item) for item in paths.values())}" in printed
-        assert int(re.search(r"API Links: +(\d+) covered", printed)[1]) >= LINKS
+def test_the_fuzzer_finds_no_answer_that_the_contract_does_not_have(target, record_property):
+    started, runs = time.monotonic(), []
+    paths = httpx.get(f"{target.url}/openapi.json", timeout=30).json()["paths"]
+    for seed in seeds():
+        runs.append(run := fuzz(target, seed))
+        seconds = time.monotonic() - started
+        line = told(target, runs, seconds)
+        record_property("fuzzed", line)
+        if REPORT:
+            (ROOT / REPORT).mkdir(parents=True, exist_ok=True)
+            (ROOT / REPORT / f"fuzz-{target.name}.txt").write_text(f"{line}\n")
+        if run.failed:
+            again = f"make fuzz SEED={seed} FUZZ_EXAMPLES={EXAMPLES}"
+            again += f" URL={target.url} KEY=…" if DEPLOYMENT else ""
+            # No traceback: it would show the key.
+            pytest.fail(f"{run.printed}{run.failed}Repeat this run: {again}", pytrace=False)
+        if not OPTIONS:
+            assert f"Tested: {sum(len(item) for item in paths.values())}" in run.printed
+            assert int(re.search(r"API Links: +(\d+) covered", run.printed)[1]) >= LINKS
+        if seconds >= SECONDS:
+            return

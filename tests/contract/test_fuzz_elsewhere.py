@@ -1,6 +1,7 @@
 """`make fuzz URL=… KEY=…`: the same fuzzer against a server that it did not start, and what was there stays."""
 
 import os
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -55,6 +56,9 @@ def test_a_deployment_is_fuzzed_without_a_report_or_loses_what_was_there(deploym
         assert [key for key in after if key["keyId"] in {each["keyId"] for each in keys}] == keys
         assert client.get("/organizations").json()["items"][: len(organizations)] == organizations
         assert client.get("/organization/providers").json()["items"] == providers
+    line = (tmp_path / "report" / "fuzz-deployment.txt").read_text()
+    assert re.fullmatch(r"deployment: SEED=3, FUZZ_EXAMPLES=2, 1 run, 0 failed, [\d,]{2,} cases, \d+ s\n", line)
+    assert line in done.stdout
     suites = ElementTree.parse(tmp_path / "report" / "fuzz-deployment.xml").getroot()
     (suite,) = suites
     assert (suites.tag, suite.tag) == ("testsuites", "testsuite")
@@ -77,6 +81,7 @@ def test_a_failure_is_not_reported_or_does_not_say_how_to_repeat_it(deployment, 
     done = fuzz(deployment.url, made["apiKey"], tmp_path, FUZZ_OPTIONS=PART)
     assert done.returncode == 1
     assert f"Repeat this run: make fuzz SEED=3 FUZZ_EXAMPLES=2 URL={deployment.url} KEY=…" in done.stdout
+    assert "deployment: SEED=3, FUZZ_EXAMPLES=2, 1 run, 1 failed, " in done.stdout
     assert made["apiKey"] not in done.stdout
 
 

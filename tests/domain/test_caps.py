@@ -62,3 +62,9 @@ def test_every_cap_that_is_reached_is_told():
 def test_only_lock_keeps_usage_from_being_read(enforcement):
     assert (Caps(messages=100, enforcement=enforcement).locked(USED) is not None) is (enforcement == "lock")
     assert Caps(messages=101, enforcement=enforcement).locked(USED) is None
+
+
+@pytest.mark.parametrize("enforcement", ENFORCEMENTS)
+def test_an_estimate_is_wanted_where_a_budget_cap_may_refuse(enforcement):
+    assert Caps(budget_nano_usd=0, enforcement=enforcement).wants_estimates is (enforcement != "observe")
+    assert not Caps(messages=5, enforcement=enforcement).wants_estimates

@@ -24,6 +24,11 @@ def test_a_cursor_reads_back_to_its_position(key, name, position):
     assert set(cursor) <= {*string.ascii_letters, *string.digits, "-", "_"}, "it would have to be escaped in a URL"
 
 
+def test_a_cursor_that_was_given_out_before_an_upgrade_goes_on_after_it():
+    given = "xNmWfhcC7oFnIm6ueqP0FlsxNzk1MTc2MDAwMDAwMDAwLCJnYXRld2F5Iiwic21zLTEiXQ"
+    assert read_cursor(KEY, LISTING, given) == POSITION
+
+
 def test_the_longest_position_fits_the_contracts_cursor():
     assert len(cursor_of(KEY, LISTING, [9 * 10**15, "\\" * 128, "x" * 128])) <= 600
 

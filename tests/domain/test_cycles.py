@@ -219,3 +219,9 @@ def test_a_cycle_closes_72_hours_after_its_end_to_the_microsecond():
     closing = datetime(2026, 12, 4, tzinfo=UTC)
     assert not cycle.closed(closing - MICROSECOND)
     assert cycle.closed(closing)
+
+
+def test_a_cycle_is_told_in_utc_also_where_its_midnight_is_skipped():
+    cycle = cycle_containing(Anchor(31, "America/Toronto"), datetime(1919, 4, 15, tzinfo=UTC))
+    assert cycle.start == datetime(1919, 3, 31, 4, 30, tzinfo=UTC)
+    assert (cycle.start.tzinfo, cycle.end.tzinfo) == (UTC, UTC)

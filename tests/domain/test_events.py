@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sendmeter.domain.channels import CHANNELS, COSTED_CHANNELS, MESSAGE_CHANNELS
 from sendmeter.domain.cycles import CLOSES_AFTER, Cycle
-from sendmeter.domain.events import Place, UsageEvent, as_sent, place_of, refused_time
+from sendmeter.domain.events import Place, UsageEvent, as_sent, place_of, read_batch, refused_time
 from sendmeter.domain.usage import Counter
 
 PROVEN = settings(max_examples=100, derandomize=True, deadline=None)
@@ -187,3 +187,13 @@ def test_a_time_that_the_sender_set_is_kept():
 def test_only_the_time_is_taken_from_what_is_sent_again():
     sent = replace(READ, occurred_at=None, quantity=9, metadata={})
     assert as_sent(READ, sent, recorded_at=NOON).differences(sent) == ["quantity", "metadata"]
+
+
+def test_every_event_of_a_body_is_read_with_a_pointer_to_where_it_stands():
+    ours = {"events": [SMS, {"id": "msg-1", "channel": "EMAIL"}]}
+    mail = UsageEvent("api", "msg-1", "EMAIL", 1, None, None, None, None, {})
+    assert read_batch("application/json", ours) == [("/events/0", READ), ("/events/1", mail)]
+    assert read_batch("application/cloudevents+json", cloudevent(DATA)) == [("", READ)]
+    both = [cloudevent(DATA), cloudevent({"channel": "PUSH"}, id="push-1")]
+    read = read_batch("application/cloudevents-batch+json", both)
+    assert [(pointer, event.key) for pointer, event in read] == [("/0", READ.key), ("/1", ("gateway", "push-1"))]

@@ -101,3 +101,17 @@ def test_a_revoked_key_never_works_again(expires_at):
     revoked = changed(revoked_at=NOON, expires_at=expires_at)
     for now in (NOON - TICK, NOON, NOON + TICK):
         assert revoked.refused(now) == "The API key was revoked."
+
+
+def test_a_key_is_told_without_its_secret_and_without_times_that_it_has_not():
+    told = {
+        "keyId": "key_1",
+        "accountId": "acc_1",
+        "name": "gateway",
+        "scopes": ["events:write"],
+        "createdAt": "2026-11-20T12:00:00Z",
+    }
+    assert KEY.to_json() == told
+    ended = changed(expires_at=NOON + TICK, revoked_at=NOON)
+    times = {"expiresAt": "2026-11-20T12:00:00.000001Z", "revokedAt": "2026-11-20T12:00:00Z"}
+    assert ended.to_json() == told | times

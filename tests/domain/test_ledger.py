@@ -142,3 +142,10 @@ def test_what_an_event_has_not_is_left_out():
         "billingCycleStart": "2026-12-01T00:00:00Z",
         "corrections": [],
     }
+
+
+def test_a_void_is_found_among_other_corrections_and_what_was_sent_stays_told():
+    settled = corrected(entry(), SETTLE, settlement_of(entry(), OWN, 40))
+    assert (settled.void, settled.to_json()["state"], settled.to_json()["metadata"]) == (None, "recorded", {"a": "b"})
+    voided = corrected(settled, VOID, void_of(settled, OWN))
+    assert voided.void is voided.corrections[1]

@@ -1,13 +1,13 @@
 """A time zone is one that the zone data has, and an organization starts in the past, from 2000 on."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import pytest
 
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor, Schedule
-from sendmeter.domain.organizations import Organization, is_time_zone, refused_start
+from sendmeter.domain.organizations import Organization, is_time_zone, refused_start, time_zones
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -81,3 +81,15 @@ def test_an_organization_tells_the_anchor_that_counts_and_the_next_and_never_its
 @pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules", "posix/UTC", "right/UTC", ""])
 def test_what_depends_on_the_machine_is_no_time_zone(name):
     assert not is_time_zone(name)
+
+
+def test_names_of_no_place_are_no_time_zones_where_the_machine_has_files_of_them(tmp_path):
+    for name in ("localtime", "Factory", "Somewhere"):
+        (tmp_path / name).write_bytes(b"TZif")
+    try:
+        reset_tzpath([str(tmp_path)])
+        time_zones.cache_clear()
+        assert [is_time_zone(name) for name in ("Somewhere", "localtime", "Factory")] == [True, False, False]
+    finally:
+        reset_tzpath()
+        time_zones.cache_clear()

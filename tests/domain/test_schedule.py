@@ -148,3 +148,26 @@ def test_an_anchor_counts_from_its_start_to_the_microsecond():
     assert schedule.anchor_at(NOVEMBER.end) == schedule.last == Anchor(9, "UTC")
     assert schedule.after(NOVEMBER.end - MICROSECOND) == [(NOVEMBER.end, Anchor(9, "UTC"))]
     assert schedule.after(NOVEMBER.end) == []
+
+
+def test_a_listing_begins_with_the_cycle_that_was_written_and_ends_before_what_starts_at_its_end():
+    moved = Cycle(NOVEMBER.start + timedelta(hours=2), NOVEMBER.end + timedelta(hours=2))
+    schedule = Schedule(UTC_1)
+    assert list(schedule.cycles_between(moved.start, moved.end, [moved])) == [moved]
+    assert len(list(schedule.cycles_between(moved.start, moved.end + MICROSECOND, [moved]))) == 2
+    assert list(schedule.cycles_between(NOVEMBER.start, NOVEMBER.end)) == [NOVEMBER]
+
+
+@pytest.mark.parametrize(("short", "starts"), [(timedelta(0), (11, 1)), (MICROSECOND, (10, 1))])
+def test_what_comes_before_a_written_cycle_is_a_cycle_where_it_is_15_days_long_and_joins_the_one_before_else(
+    short, starts
+):
+    written = Cycle(datetime(2026, 11, 16, tzinfo=UTC) - short, datetime(2026, 12, 16, tzinfo=UTC))
+    before = Schedule(UTC_1).cycle_at(written.start - MICROSECOND, [written])
+    assert before == Cycle(datetime(2026, *starts, tzinfo=UTC), written.start)
+
+
+@pytest.mark.parametrize(("more", "ends"), [(timedelta(0), NOVEMBER.end), (-MICROSECOND, None)])
+def test_what_is_left_between_two_cycles_is_one_where_it_is_15_days_long_and_joins_the_one_before_else(more, ends):
+    written = Cycle(datetime(2026, 12, 16, tzinfo=UTC) + more, datetime(2027, 1, 16, tzinfo=UTC))
+    assert Schedule(UTC_1).cycle_at(NOVEMBER.start, [written]).end == (ends or written.start)

@@ -80,3 +80,8 @@ def test_the_answer_says_each_thing_under_its_own_name():
         "billingCycleStart": "2026-11-01T05:00:00Z",
         "billingCycleEnd": "2026-12-01T05:00:00Z",
     }
+
+
+def test_what_is_one_already_adds_up_to_itself():
+    one = Counter("SMS", 2, 10_900_000, 1, 7)
+    assert Counter.total([one]) == one

@@ -329,6 +329,16 @@ def test_what_is_no_certificate_is_trouble_and_not_asked_for_with_each_delivery(
     assert taken(amazon.notification(ses_event()), now=NOON + FAILURE_KEPT + timedelta(seconds=1)) == RECEIPT
 
 
+def test_a_certificate_of_a_version_that_there_is_not_is_trouble_and_not_a_failure(standin, amazon, taken):
+    _, pem = standin.files[SNS_HOST, amazon.path]
+    begin, *lines, end = pem.splitlines()
+    der = base64.b64decode(b"".join(lines)).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+    standin.serve(SNS_HOST, amazon.path, b"\n".join([begin, base64.b64encode(der), end]))
+    with pytest.raises(ProviderTrouble, match="is none") as trouble:
+        taken(amazon.notification(ses_event()))
+    assert trouble.value.code == "broken_answer"
+
+
 @pytest.mark.parametrize("key", [elliptic(SECP256R1()), generate_private_key(65537, 1024)])
 def test_a_certificate_with_a_weak_or_another_key_is_trouble(standin, amazon, taken, key):
     fields = amazon.notification(ses_event())
