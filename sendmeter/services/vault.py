@@ -4,8 +4,8 @@ Its keys come from the setting `secrets_key`. The first encrypts, all decrypt, s
 server runs: put the new one first, restart, let `sendmeter providers reseal` encrypt everything anew, drop the old one.
 """
 
-import binascii
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -13,6 +13,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from sendmeter.errors import Conflict, Unavailable
 
+# Fernet itself would take two keys with a blank between them for the first alone.
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 _MAKE = 'Make one with "sendmeter providers new-key".'
 _FIX = f"The operator sets SENDMETER_SECRETS_KEY for the server. {_MAKE}"
 
@@ -25,11 +27,10 @@ class Vault:
 
         Raises ValueError, without a word of them, where one is none of Fernet.
         """
-        try:
-            keys = [Fernet(key.strip()) for key in secrets_key.split(",") if key.strip()]
-        except (ValueError, binascii.Error):
-            raise ValueError(f"SENDMETER_SECRETS_KEY is not a key of Fernet, or several by commas. {_MAKE}") from None
-        self._keys = MultiFernet(keys) if keys else None
+        keys = [key.strip() for key in secrets_key.split(",") if key.strip()]
+        if not all(_KEY.fullmatch(key) for key in keys):
+            raise ValueError(f"SENDMETER_SECRETS_KEY is not a key of Fernet, or several by commas. {_MAKE}")
+        self._keys = MultiFernet([Fernet(key) for key in keys]) if keys else None
 
     def seal(self, secrets: Mapping[str, str]) -> str | None:
         """Encrypt secrets; None where there are none.

@@ -75,6 +75,8 @@ def test_five_years_are_given_whole(client, grouping, count):
         ("20260101", "2026-03-01", "query:startDate"),
         ("1999-12-31", "2000-01-01", "query:endDate"),
         ("2099-12-31", "2100-01-01", "query:endDate"),
+        ("0000-01-01", "2026-01-01", "query:startDate"),
+        ("2026-01-01", "0000-12-31", "query:endDate"),
         ("2026-01-01", "", "query:endDate"),
     ],
 )

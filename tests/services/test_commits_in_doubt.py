@@ -7,8 +7,9 @@ import pytest
 
 from sendmeter.domain.caps import Caps
 from sendmeter.errors import Conflict
-from sendmeter.services import audit, corrections, holds, keys, limits, organizations
+from sendmeter.services import audit, corrections, holds, keys, limits, organizations, providers
 from sendmeter.services.organizations import Change
+from sendmeter.services.vault import Vault, new_key
 from sendmeter.store import Store
 from tests.live import NOON
 from tests.services.calls import ON_THE_FIRST, USD, check, entry, founded, place, read, record, rows
@@ -128,3 +129,18 @@ def test_an_organization_is_made_once_and_its_key_works(doubt):
     assert keys.caller_of(store, made.token, NOON).account_id == made.account_id
     assert len(keys.everyone(store)) == 1
     assert len(rows(store, "audit_log", made.organization)) == 2
+
+
+def test_a_provider_is_set_up_and_removed_and_told_once(doubt):
+    wire, store = doubt
+    organization = founded(store)
+    vault, given = Vault(new_key()), {"accountSid": f"AC{1:032x}", "authToken": "token"}
+    adding = (store, vault, organization.number, "twilio", given, NOON)
+    status, is_new = done_once(wire, lambda: providers.add(*adding, by="key_1"))
+    assert is_new
+    assert providers.search(store, organization.number) == [status]
+    wire.severed = 0
+    done_once(wire, lambda: providers.remove(store, organization.number, "twilio", NOON, by="key_1"))
+    assert providers.search(store, organization.number) == []
+    told = [each.action for each in audit.newest(store, organization.number, 9) if each.by == "key_1"]
+    assert told == ["provider.removed", "provider.added"]

@@ -4,6 +4,8 @@ import multiprocessing
 import threading
 from contextlib import closing
 
+import pytest
+
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.events import UsageEvent
@@ -12,6 +14,7 @@ from sendmeter.services import events, organizations, usage
 from sendmeter.services.verify import differences
 from sendmeter.store import Store
 from tests.live import NOON
+from tests.services import calls
 
 BATCHES, SIZE = 12, 40
 
@@ -121,3 +124,37 @@ def test_organizations_do_not_share_ids_or_counters(store):
         assert recorded.accepted == 1
         found = usage.get(store, organization.number, NOON, known_costs=True, grace_seconds=0)
         assert found.messages == quantity
+
+
+OTHER_COST = "Set a cost that is known later, or was wrong, with events.settle. Nothing was stored."
+NEW_ID = "Give a new event a new id; send a known event again unchanged. Nothing was stored."
+
+
+@pytest.mark.parametrize(
+    ("sent", "message", "fix", "said"),
+    [
+        ([{"cost": "0.2"}], "1 event has an id that is", OTHER_COST, ["was recorded with another cost"]),
+        ([{"quantity": 9}], "1 event has an id that is", NEW_ID, ["was recorded with another quantity"]),
+        (
+            [{"cost": "0.2", "quantity": 9}, {"quantity": 8}],
+            "2 events have ids that are",
+            NEW_ID,
+            ["was recorded with another quantity, cost", "was recorded with another quantity"],
+        ),
+        (
+            [{"id": "new"}, {"id": "new", "cost": "0.2"}],
+            "1 event has an id that is",
+            NEW_ID,
+            ["stands in the batch too with another cost"],
+        ),
+    ],
+)
+def test_a_sender_is_told_what_differs_from_what_and_what_to_do_instead(sqlite_store, sent, message, fix, said):
+    organization = founded(sqlite_store)
+    known = {"id": "known", "channel": "SMS", "cost": "0.1"}
+    calls.record(sqlite_store, organization, known)
+    with pytest.raises(Conflict) as refusal:
+        calls.record(sqlite_store, organization, *({**known, **each} for each in sent))
+    assert refusal.value.message == f"{message} known already with other content."
+    assert refusal.value.fix == fix
+    assert [fault.message.partition(" of source api ")[2] for fault in refusal.value.faults] == said

@@ -7,15 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from sendmeter.domain.channels import CHANNELS
-from sendmeter.domain.cycles import Anchor
+from sendmeter.domain.cycles import Anchor, Cycle
 from sendmeter.domain.instants import utc_day
 from sendmeter.domain.periods import GROUPINGS
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import ProviderFailed, UsageLimitExceeded
 from sendmeter.services import corrections, organizations, usage
 from sendmeter.services.organizations import Change
+from sendmeter.store import cycles
 from tests.live import NOON
-from tests.services.calls import USD, check, fail, founded, record
+from tests.services.calls import TICK, USD, check, fail, founded, record
 
 DAY, GRACE = timedelta(days=1), timedelta(hours=72)
 BEGINNING = datetime(2025, 9, 1, tzinfo=UTC)
@@ -208,3 +209,30 @@ def test_five_years_of_days_are_given_in_well_under_a_second(store):
         taken.append(time.perf_counter() - started)
         assert sum(period.usage.messages for period in periods) == 5 * len(numbers)
     assert max(taken) < 1, taken
+
+
+def test_a_cycle_that_was_written_under_other_rules_of_its_zone_is_joined_by_its_neighbours(sqlite_store):
+    organization = founded(sqlite_store, starts_at=datetime(2026, 1, 1, tzinfo=UTC))
+    hours = timedelta(hours=2)
+    moved = Cycle(datetime(2026, 10, 1, tzinfo=UTC) + hours, datetime(2026, 11, 1, tzinfo=UTC) + hours)
+    anchor = Anchor(1, "Europe/Berlin")
+    sqlite_store.write(lambda: cycles.insert(sqlite_store, organization.number, moved, anchor, None))
+    for now, expected in (
+        (moved.start - TICK, Cycle(datetime(2026, 9, 1, tzinfo=UTC), moved.start)),
+        (moved.start, moved),
+        (moved.end - TICK, moved),
+        (moved.end, Cycle(moved.end, datetime(2026, 12, 1, tzinfo=UTC))),
+    ):
+        assert usage.get(sqlite_store, organization.number, now, known_costs=True, grace_seconds=0).cycle == expected
+
+
+def test_a_period_says_each_thing_under_its_own_name(sqlite_store):
+    organization = founded(sqlite_store)
+    record(sqlite_store, organization, {"id": "s", "channel": "SMS", "cost": "0.5"})
+    (period,) = history(sqlite_store, organization, NOON.date(), NOON.date(), "day")
+    assert period.to_json() == {
+        "yearMonth": "2026-11-20",
+        "periodStart": "2026-11-20T00:00:00Z",
+        "periodEnd": "2026-11-21T00:00:00Z",
+        **period.usage.amounts_to_json(),
+    }

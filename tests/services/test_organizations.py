@@ -1,6 +1,6 @@
 """Organizations: made once, found by their id, each with its own start."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,8 @@ from sendmeter.domain.cycles import Anchor
 from sendmeter.errors import NotFound
 from sendmeter.services import keys, organizations
 from tests.live import NOON
+
+MINUTE = timedelta(minutes=1)
 
 
 def test_an_organization_is_read_back_as_it_was_made(store):
@@ -45,3 +47,18 @@ def test_many_made_in_the_same_millisecond_are_all_different(store):
 def test_an_id_that_names_nobody_is_not_found(store, organization_id):
     with pytest.raises(NotFound):
         organizations.get(store, organization_id)
+
+
+def test_organizations_are_listed_page_by_page_oldest_first_and_each_once(sqlite_store):
+    made = [
+        organizations.create(sqlite_store, f"{number}", Anchor(1, "UTC"), Caps(), NOON + number * MINUTE, by="test")
+        for number in range(5)
+    ]
+    listed, cursor = [], None
+    while True:
+        page = organizations.search(sqlite_store, made[2].organization.number, cursor, 2)
+        listed.append([each.name for each in page.items])
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert listed == [["0", "1"], ["2", "3"], ["4"]]

@@ -8,10 +8,12 @@ from itertools import pairwise
 
 import pytest
 
+from sendmeter.errors import Unavailable
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import corrections, providers, usage
 from sendmeter.services.polling import QUESTIONS_AT_ONCE, Poller
 from sendmeter.services.vault import Vault, new_key
+from sendmeter.store import providers as stored
 from tests.live import Clock
 from tests.providers.standin import StandIn
 from tests.services.calls import USD, check, entry, founded, read, record
@@ -65,6 +67,7 @@ def test_a_price_that_the_provider_knows_is_not_asked_for_or_not_counted(store, 
         standin.price("twilio", SID.format(2), "-1")
         clock.advance(minutes=2)
         assert poller.round() == 1
+    assert status(store, organization).connection.health.last_answer_at == clock()
     assert read(store, organization).cost_nano_usd == USD + 20_900_000
     assert entry(store, organization, "s1").corrections[0].made_by == "provider:twilio"
     check(store, organization)
@@ -83,6 +86,8 @@ def test_a_message_is_asked_for_at_once_or_more_often_than_ever_more_seldom(sqli
                 asked_after.append(int((clock() - start).total_seconds() // 60))
             clock.advance(minutes=1)
     assert asked_after == [1, 3, 8, 23, 53, 113, 233, 473, 953, 1433]
+    health = status(sqlite_store, organization).connection.health
+    assert health.last_answer_at == start + timedelta(minutes=1433), "that there is no price yet is an answer"
 
 
 def test_a_price_that_never_comes_is_asked_for_for_ever(sqlite_store, standin, clock):
@@ -95,6 +100,8 @@ def test_a_price_that_never_comes_is_asked_for_for_ever(sqlite_store, standin, c
         for _ in range(100):
             clock.advance(hours=9)
             asked += poller.round()
+            trouble = status(sqlite_store, organization).connection.health.last_trouble
+            assert (trouble and trouble.code) == ("no_price" if asked == 60 else None)
     assert asked == 60
     assert entry(sqlite_store, organization, "s1").pending
 
@@ -149,6 +156,8 @@ def test_a_provider_that_fails_is_asked_on_and_on_or_its_failure_is_not_told(
         assert (health.failing_since, health.failures, health.last_trouble.code) == (since, 1, code)
         assert TWILIO["authToken"] not in health.last_trouble.message
         assert clock() < health.poll_at
+        if behaviour != "rate_limit":
+            assert health.poll_at <= since + timedelta(seconds=5)
         while clock() < since + timedelta(hours=2):
             clock.advance(minutes=1)
             poller.round()
@@ -216,6 +225,22 @@ def test_what_cannot_be_asked_for_counts_as_an_answer_or_is_asked_for(sqlite_sto
     assert status(sqlite_store, organization).connection.health.failing_since is None
 
 
+def test_what_cannot_be_asked_for_is_trouble_where_there_is_no_price_of_it_and_none_where_its_id_is_wrong(
+    sqlite_store, standin, clock
+):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock, "telnyx", {"publicKey": "A" * 43 + "=", "apiKey": "key"})
+    with poller_of(sqlite_store, standin, clock) as poller:
+        for channel, code in (("CALL", None), ("SMS", "unknown_message")):
+            sent = {"id": channel, "channel": channel, "provider": "telnyx", "providerMessageId": f"odd {channel}"}
+            record(sqlite_store, organization, sent, now=clock())
+            clock.advance(minutes=1)
+            poller.round()
+            trouble = status(sqlite_store, organization).connection.health.last_trouble
+            assert (trouble and trouble.code) == code
+    assert standin.requests == []
+
+
 def test_a_provider_that_asks_for_patience_gets_none(sqlite_store, standin, clock):
     organization = founded(sqlite_store)
     set_up(sqlite_store, organization, clock)
@@ -245,6 +270,12 @@ def test_one_message_that_is_wrong_keeps_the_others_from_their_prices(sqlite_sto
     found = status(sqlite_store, organization)
     assert (found.connection.health.failing_since, found.pending) == (None, 4)
     assert found.connection.health.last_trouble.code in ("20404", "unknown_message", "unsupported_currency")
+    record(sqlite_store, organization, sms(6), now=clock())
+    standin.price("twilio", SID.format(6), "-0.01", unit="EUR")
+    clock.advance(minutes=1)
+    with poller_of(sqlite_store, standin, clock) as poller:
+        poller.round()
+    assert status(sqlite_store, organization).connection.health.last_trouble.code == "unsupported_currency"
     assert read(sqlite_store, organization).cost_nano_usd == 10_000_000
 
 
@@ -465,19 +496,115 @@ def test_secrets_that_cannot_be_read_are_no_failure(sqlite_store, standin, clock
     assert standin.requests == []
 
 
-def test_it_stops_late_or_never(sqlite_store, standin, clock):
+@pytest.mark.parametrize("details", [{"how": "slow", "seconds": 0.2}, {"how": "hang"}])
+def test_it_stops_late_or_never(sqlite_store, standin, clock, details):
     organization = founded(sqlite_store)
     set_up(sqlite_store, organization, clock)
     record(sqlite_store, organization, *(sms(number) for number in range(10)))
-    standin.behave("slow", seconds=0.2)
+    standin.behave(**details)
     clock.advance(minutes=1)
     outgoing = Outgoing(test_url=standin.url, timeout_seconds=5)
     with Poller(sqlite_store, Vault(KEY), outgoing, clock, seconds=60, per_second=2, timeout_seconds=5):
         deadline = time.monotonic() + 10
         while not standin.requests and time.monotonic() < deadline:
             time.sleep(0.01)
+        assert "poller" in [thread.name for thread in threading.enumerate()]
         stopping = time.monotonic()
+    assert "poller" not in [thread.name for thread in threading.enumerate()]
     assert time.monotonic() - stopping < 3
     assert 1 <= len(standin.requests) <= 2
     health = status(sqlite_store, organization).connection.health
     assert health.poll_at <= clock(), "what was left is not asked for at once by the next worker"
+
+
+@contextmanager
+def worker(store, standin, clock, seconds):
+    outgoing = Outgoing(test_url=standin.url, timeout_seconds=5)
+    with Poller(store, Vault(KEY), outgoing, clock, seconds=seconds, per_second=1_000, timeout_seconds=5):
+        yield
+
+
+def waited_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_a_worker_waits_before_it_asks_for_the_rest(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, *(sms(number) for number in range(QUESTIONS_AT_ONCE + 5)))
+    clock.advance(minutes=1)
+    with worker(sqlite_store, standin, clock, seconds=60):
+        assert waited_for(lambda: len(standin.requests) == QUESTIONS_AT_ONCE + 5)
+
+
+def test_a_worker_gives_up_or_goes_on_without_a_pause_when_something_fails(sqlite_store, standin, clock, caplog):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    standin.price("twilio", SID.format(1), "-1")
+    clock.advance(minutes=1)
+    faults = [Unavailable("The database does not answer."), RuntimeError("a bug")]
+    asked = []
+
+    def troubled():
+        asked.append(None)
+        if faults:
+            raise faults.pop()
+        return clock()
+
+    with worker(sqlite_store, standin, troubled, seconds=0.01):
+        assert waited_for(lambda: not entry(sqlite_store, organization, "s1").pending)
+    assert [record.levelname for record in caplog.records if record.name.endswith("polling")] == ["ERROR", "WARNING"]
+    faults, asked[:] = [RuntimeError("a bug")], []
+    with worker(sqlite_store, standin, troubled, seconds=60):
+        assert waited_for(lambda: asked)
+        time.sleep(0.1)
+        assert len(asked) == 1
+
+
+def test_a_worker_that_finds_nothing_looks_without_a_pause(sqlite_store, standin, clock):
+    looked = []
+
+    def counted():
+        looked.append(None)
+        return clock()
+
+    with worker(sqlite_store, standin, counted, seconds=60):
+        assert waited_for(lambda: looked)
+        time.sleep(0.1)
+        assert len(looked) == 1
+
+
+def test_a_provider_is_asked_more_often_than_it_may_be(sqlite_store, standin, clock):
+    for number in (1, 2):
+        organization = founded(sqlite_store)
+        set_up(sqlite_store, organization, clock)
+        record(sqlite_store, organization, sms(number), sms(number + 2))
+    clock.advance(minutes=1)
+    outgoing = Outgoing(test_url=standin.url, timeout_seconds=5)
+    poller = Poller(sqlite_store, Vault(KEY), outgoing, clock, seconds=0, per_second=20, timeout_seconds=5)
+    with poller:
+        started = time.monotonic()
+        assert poller.round() == 4
+        assert time.monotonic() - started >= 4 / 20
+
+
+def test_a_worker_loses_its_lease_while_it_waits_to_ask_again(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    standin.behave("hang")
+    clock.advance(minutes=1)
+    outgoing = Outgoing(test_url=standin.url, timeout_seconds=2)
+    with Poller(sqlite_store, Vault(KEY), outgoing, clock, seconds=60, per_second=0.1, timeout_seconds=2):
+        assert waited_for(lambda: standin.requests)
+        # Three times as long as it waits for an answer, and until its next question.
+        leased = [bool(due_in(sqlite_store, clock, seconds)) for seconds in (15.9, 16)]
+    assert leased == [False, True]
+
+
+def due_in(store, clock, seconds):
+    return store.read(lambda: stored.due(store, clock() + timedelta(seconds=seconds), 9))

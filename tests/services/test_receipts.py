@@ -259,7 +259,18 @@ def test_a_receiver_that_records_counts_what_has_a_cost_already(store):
     organization = founded(store)
     record(store, organization, {**SMS, "cost": "0.000000003"})
     assert take(store, organization, told(7), records=True) == "known"
-    assert (sms(store, organization).quantity, sms(store, organization).cost_nano_usd) == (1, 3)
+    record(store, organization, {"id": "SM2", "source": "twilio", "channel": "SMS", "cost": "0.000000004"})
+    assert take(store, organization, told(8, message_id="SM2"), records=True) == "known"
+    assert (sms(store, organization).quantity, sms(store, organization).cost_nano_usd) == (2, 7)
+
+
+def test_what_is_told_later_of_a_message_that_somebody_else_recorded_under_its_id_does_not_find_it(store):
+    organization = founded(store)
+    record(store, organization, {"id": "SM1", "source": "twilio", "channel": "SMS"})
+    assert take(store, organization, told(7), records=True) == "settled"
+    assert take(store, organization, told(9, NOON + TICK), NOON + TICK) == "settled"
+    assert sms(store, organization).cost_nano_usd == 9
+    check(store, organization)
 
 
 def test_a_receiver_that_records_fails_at_an_event_that_is_recorded_at_the_same_moment(store):
@@ -346,7 +357,26 @@ def test_what_comes_at_once_is_counted_twice_or_not_at_all(store, records):
 def test_what_a_provider_corrects_without_end_is_refused(store):
     organization = founded(store)
     record(store, organization, SMS)
-    for number in range(25):
-        take(store, organization, told(USD + number, NOON + number * TICK))
+    outcomes = [take(store, organization, told(USD + number, NOON + number * TICK)) for number in range(25)]
+    assert outcomes == ["settled"] * corrections.MOST_CORRECTIONS + ["known"] * (25 - corrections.MOST_CORRECTIONS)
     assert len(entry(store, organization, "s").corrections) == corrections.MOST_CORRECTIONS
     check(store, organization)
+
+
+def test_two_events_that_are_reported_at_once_after_a_void_have_the_cost_of_their_message_twice(store):
+    organization = founded(store)
+    record(store, organization, SMS)
+    take(store, organization, told(7))
+    corrections.void(store, organization.number, ("api", "s"), "never sent", NOON, by="key_1")
+    record(store, organization, {**SMS, "id": "a"}, {**SMS, "id": "b"})
+    assert [entry(store, organization, each).cost_nano_usd for each in "ab"] == [7, 0]
+    assert sms(store, organization).cost_nano_usd == 7
+    check(store, organization)
+
+
+def test_a_provider_that_tells_the_same_cost_later_settles_anew(store):
+    organization = founded(store)
+    record(store, organization, SMS)
+    assert take(store, organization, told(7)) == "settled"
+    assert take(store, organization, told(7, NOON + TICK), NOON + TICK) == "known"
+    assert len(entry(store, organization, "s").corrections) == 1

@@ -1,0 +1,83 @@
+"""Try the tests with mutants of the source, and print each that lives without a reason: `make mutants`."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tests.mutants import ground, survivors
+
+AGAIN = bool(os.environ.get("MUTANTS_AGAIN"))
+"""Try those once more that lived when this was run last, and those of functions that were changed since."""
+CHILDREN = os.environ.get("MUTANTS_CHILDREN", "2")
+
+
+def main(parts):
+    """Give 1 where a mutant lives without a reason, or a reason has no mutant."""
+    totals: Counter[str] = Counter()
+    missing = []
+    for part in parts:
+        folder = ground.lay(part, anew=not AGAIN)
+        _forget_living(folder)
+        command = [sys.executable, "tests/mutants/kinds.py", "run", "--max-children", CHILDREN]
+        subprocess.run(command, cwd=folder, check=True, env=_environment())
+        counts, living = survivors.read(folder)
+        missing += _compared(part, living)
+        totals.update(counts)
+        _say(f"{part}: {_summary(counts)}")
+    for said in missing:
+        _say(said)
+    _say(f"all: {_summary(totals)}; {len(missing)} to be looked at")
+    return bool(missing)
+
+
+def _forget_living(folder: Path):
+    """Let mutmut try again what it found to live; what was killed stays dead until its function changes."""
+    for meta in folder.glob("mutants/sendmeter/**/*.meta"):
+        known = json.loads(meta.read_text())
+        codes = known["exit_code_by_key"]
+        known["exit_code_by_key"] = {name: code if code == 1 else None for name, code in codes.items()}
+        meta.write_text(json.dumps(known))
+
+
+def _environment():
+    """Give the tests' databases a folder in memory where there is one: each mutant makes some."""
+    memory = Path("/dev/shm")
+    quick = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **({"TMPDIR": str(memory)} if memory.is_dir() else {})}
+    return os.environ | quick
+
+
+def _compared(part, living):
+    reasons = survivors.reasons(part)
+    lives = {mutant.told for mutant in living}
+    new = [
+        f"{mutant.status}: {json.dumps(mutant.told, ensure_ascii=False)},"
+        for mutant in living
+        if mutant.told not in reasons
+    ]
+    return new + [
+        f"has a reason, and does not live: {json.dumps(told, ensure_ascii=False)},"
+        for told in reasons
+        if told not in lives
+    ]
+
+
+def _quoted(told):
+    """Quote for `reasons.toml`."""
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _summary(counts):
+    return f"{sum(counts.values())} mutants, " + ", ".join(
+        f"{count} {status}" for status, count in counts.most_common()
+    )
+
+
+def _say(text):
+    print(text, flush=True)  # noqa: T201 - what this is for
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or list(ground.PARTS)))

@@ -1,0 +1,60 @@
+"""A plugin of pytest for the tests that mutants are tried with: few examples, SQLite alone, what is quick first."""
+
+import gc
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+
+EXAMPLES = int(os.environ.get("MUTANT_EXAMPLES", "60"))
+STATISTICS = Path("mutmut-stats.json")
+
+
+def pytest_configure():
+    """Stand in a time zone that no test names: what asks the machine for its own gives another answer there."""
+    os.environ["TZ"] = "Pacific/Marquesas"
+    time.tzset()
+    # Nothing that a fork has got from its parent is looked through for garbage, which would copy it.
+    gc.freeze()
+
+
+def pytest_sessionstart():
+    """Forget what is remembered: a mutant is tried in a fork of a process that ran the tests before, without it."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("sendmeter"):
+            for found in list(vars(module).values()):
+                if hasattr(found, "cache_clear"):
+                    found.cache_clear()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if not _wants_postgresql(item)]
+    took = json.loads(STATISTICS.read_text())["duration_by_test"] if STATISTICS.exists() else {}
+    items.sort(key=lambda item: took.get(item.nodeid, 0))
+    for item in items:
+        if hasattr(item.obj, "_hypothesis_internal_use_settings"):
+            _with_few_examples(item.obj)
+
+
+def _wants_postgresql(item):
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    chosen = parameters.get("database_url")
+    return chosen == "postgresql" or (chosen is None and any("postgres" in name for name in item.fixturenames))
+
+
+def _with_few_examples(test):
+    """Nobody reads what is found, so that nothing is made smaller; nor is it kept for another mutant's tests."""
+    known = test._hypothesis_internal_use_settings
+    test._hypothesis_internal_use_settings = settings(
+        known,
+        max_examples=min(known.max_examples, EXAMPLES),
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+    )

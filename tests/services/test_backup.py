@@ -1,0 +1,77 @@
+"""A backup is the whole database in a new file of its own, or there is none; it replaces nothing."""
+
+import re
+from contextlib import closing
+
+import pytest
+
+from sendmeter.errors import Conflict, NotFound
+from sendmeter.services.backup import Backup, back_up
+from sendmeter.store import Store
+from tests.services.calls import check, founded, record
+
+
+def ignored(_done, _of):
+    """Look at no progress."""
+
+
+def test_a_backup_has_everything_and_may_be_read_by_whoever_may_read_the_database(sqlite_store, tmp_path):
+    organization = founded(sqlite_store)
+    record(sqlite_store, organization, "a")
+    steps = []
+    file = tmp_path / "backup.db"
+    tmp_path.joinpath("test.db").chmod(0o640)
+    done = back_up(sqlite_store, file, lambda *step: steps.append(step))
+    assert done == Backup(file.stat().st_size, 1, {}, is_verified=True)
+    assert steps[-1][0] == steps[-1][1]
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
+    with closing(Store(f"sqlite:///{file}")) as copy:
+        check(copy, organization)
+        record(copy, organization, "b")
+
+
+def test_what_does_not_add_up_is_told_by_organization(sqlite_store, tmp_path):
+    right, wrong = founded(sqlite_store), founded(sqlite_store)
+    for organization in (right, wrong):
+        record(sqlite_store, organization, "a")
+    damage = "UPDATE day_counters SET quantity = 9 WHERE organization_id = ?"
+    sqlite_store.write(lambda: sqlite_store.execute(damage, (wrong.number,)))
+    done = back_up(sqlite_store, tmp_path / "backup.db", ignored)
+    assert (done.organizations, list(done.differences)) == (2, [wrong.organization_id])
+
+
+def test_a_database_of_another_version_is_backed_up_and_not_said_to_be_verified(sqlite_store, tmp_path):
+    founded(sqlite_store)
+    sqlite_store.write(lambda: sqlite_store.execute("DELETE FROM schema_migration WHERE id > 1"))
+    file = tmp_path / "backup.db"
+    assert back_up(sqlite_store, file, ignored) == Backup(file.stat().st_size, 0, {}, is_verified=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "refusal", "said"),
+    [
+        ("postgresql://nobody@/none", Conflict, "PostgreSQL has its own tool for this"),
+        ("sqlite:///{}/none.db", NotFound, "There is no database {}/none.db"),
+        ("sqlite:///{}/empty.db", Conflict, "{}/empty.db has no tables"),
+    ],
+)
+def test_where_there_is_nothing_to_back_up_no_file_is_made(url, refusal, said, tmp_path):
+    (tmp_path / "empty.db").touch()
+    before = set(tmp_path.iterdir())
+    with closing(Store(url.format(tmp_path))) as store, pytest.raises(refusal, match=re.escape(said.format(tmp_path))):
+        back_up(store, tmp_path / "backup.db", ignored)
+    assert {file for file in tmp_path.iterdir() if "empty.db-" not in file.name} == before
+
+
+def test_a_file_that_is_there_is_not_replaced_not_even_one_that_comes_meanwhile(sqlite_store, tmp_path):
+    file = tmp_path / "backup.db"
+
+    def meanwhile(_done, _of):
+        file.write_text("precious")
+
+    for progress in (meanwhile, ignored):
+        with pytest.raises(Conflict, match="is there already"):
+            back_up(sqlite_store, file, progress)
+        assert file.read_text() == "precious"
+    assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
