@@ -45,11 +45,9 @@ contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (mai
 	  { echo "There is no openapi.yaml in BASE=$$base: name a branch, a tag or a commit that has it."; exit 2; }; \
 	git show "$$base:openapi.yaml" | $(BIN)/sendmeter contract diff - openapi.yaml
 
-proof: $(VENV)/test.stamp ## the model and the races, for longer (PROOF_EXAMPLES=200, PROOF_SEED=1)
-	@PROOF_EXAMPLES=$${PROOF_EXAMPLES:-200} $(BIN)/python -m pytest -q -n 2 tests/proof $(PYTEST)
-
-mutants: $(VENV)/proof.stamp ## break domain and services in small ways: a test must fail at each (PART=domain, AGAIN=1)
-	@MUTANTS_AGAIN="$(AGAIN)" $(BIN)/python -m tests.mutants $(PART)
+proof: $(VENV)/test.stamp ## kill, starve, attack and race the server for longer (PROOF_KILLS=25, PROOF_EXAMPLES=200, PROOF_SEED=1)
+	@PROOF_EXAMPLES="$${PROOF_EXAMPLES:-200}" PROOF_KILLS="$${PROOF_KILLS:-25}" PROOF_SECONDS="$${PROOF_SECONDS:-5}" \
+	  PROOF_BACKUPS="$${PROOF_BACKUPS:-5}" $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/proof $(PYTEST)
 
 bench: $(VENV)/bench.stamp ## measure Sendmeter beside its peers (BENCH_SHORT=1, ROWS=usage,record, BENCH=--help)
 	@if ! command -v npm >/dev/null; then echo "There is no npm (it comes with Node.js 20): Prism is left out."; \

@@ -34,7 +34,8 @@ def main(parts):
 
 
 def _forget_living(folder: Path):
-    """Let mutmut try again what it found to live; what was killed stays dead until its function changes."""
+    """Let mutmut try what it found to live, with the tests of now; what was killed stays so until its source changes."""
+    (folder / "mutants/mutmut-stats.json").unlink(missing_ok=True)
     for meta in folder.glob("mutants/sendmeter/**/*.meta"):
         known = json.loads(meta.read_text())
         codes = known["exit_code_by_key"]
@@ -52,21 +53,13 @@ def _environment():
 def _compared(part, living):
     reasons = survivors.reasons(part)
     lives = {mutant.told for mutant in living}
-    new = [
-        f"{mutant.status}: {json.dumps(mutant.told, ensure_ascii=False)},"
-        for mutant in living
-        if mutant.told not in reasons
-    ]
-    return new + [
-        f"has a reason, and does not live: {json.dumps(told, ensure_ascii=False)},"
-        for told in reasons
-        if told not in lives
-    ]
+    new = [f"{mutant.status}: {_quoted(mutant.told)}" for mutant in living if mutant.told not in reasons]
+    return new + [f"has a reason, and does not live: {_quoted(told)}" for told in reasons if told not in lives]
 
 
 def _quoted(told):
     """Quote for `reasons.toml`."""
-    return json.dumps(told, ensure_ascii=False)
+    return f"{json.dumps(told, ensure_ascii=False)},"
 
 
 def _summary(counts):

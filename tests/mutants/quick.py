@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,17 @@ def pytest_configure():
     gc.freeze()
 
 
-def pytest_sessionstart():
-    """Forget what is remembered: a mutant is tried in a fork of a process that ran the tests before, without it."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("sendmeter"):
-            for found in list(vars(module).values()):
-                if hasattr(found, "cache_clear"):
-                    found.cache_clear()
+@cache
+def remembering():
+    """Give the functions of the product that remember what they gave."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("sendmeter")]
+    return [found for module in modules for found in vars(module).values() if hasattr(found, "cache_clear")]
+
+
+def pytest_runtest_setup():
+    """Forget what other tests had remembered, also those that ran, without a mutant, before this process was forked."""
+    for each in remembering():
+        each.cache_clear()
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 
-import pytest
-
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.services import organizations
@@ -144,14 +142,6 @@ def reported(name, found):
     REPORTS.mkdir(parents=True, exist_ok=True)
     (REPORTS / f"crash-{name}.json").write_text(json.dumps(found, indent=2) + "\n")
     sys.stdout.write(f"\ncrash {name} {json.dumps(found)}\n")
-
-
-def wanted_kills(default):
-    return int(os.environ.get("PROOF_KILLS", default))
-
-
-IS_LONG = wanted_kills(1) > 1
-long_only = pytest.mark.skipif(not IS_LONG, reason="`make proof` runs it, or PROOF_KILLS=2; `make test` has no time")
 
 
 def seed():

@@ -13,8 +13,9 @@ from sendmeter.cli import main
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
 from tests.proof.crash_postgres import own_postgres
-from tests.proof.crash_run import IS_LONG, long_only, run_of, seed, wanted_kills
+from tests.proof.crash_run import run_of, seed
 from tests.proof.crash_server import server_of
+from tests.proof.length import IS_LONG, long_only, wanted_kills
 
 KILLS = 1
 ALONE = ("process", "process", "while starting")

@@ -21,8 +21,9 @@ from tests.live import run_json
 from tests.proof.crash_checks import wait_until_quiet
 from tests.proof.crash_commands import Killing
 from tests.proof.crash_old import Databases, is_whole
-from tests.proof.crash_run import IS_LONG, founded, long_only, seed, wanted_kills
+from tests.proof.crash_run import founded, seed
 from tests.proof.crash_server import server_of
+from tests.proof.length import IS_LONG, long_only, wanted_kills
 
 EVENTS = 40_000 if IS_LONG else 4_000
 # The short form is on SQLite alone: it is the same work on both.

@@ -14,7 +14,8 @@ from sendmeter.store import organizations
 from tests.proof.crash_cases import CASES, content, prepared
 from tests.proof.crash_checks import wait_until_quiet
 from tests.proof.crash_cuts import CASE, cuts
-from tests.proof.crash_run import IS_LONG, reported, seed
+from tests.proof.crash_run import reported, seed
+from tests.proof.length import IS_LONG
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from tests.cli.processes import wait_until
 from tests.live import SENDMETER
 from tests.proof.crash_cuts import cuts
 from tests.proof.crash_old import Databases, is_whole
-from tests.proof.crash_run import IS_LONG, reported, seed
+from tests.proof.crash_run import reported, seed
+from tests.proof.length import IS_LONG
 
 UPGRADE = ("db", "upgrade")
 CREATE = ("organizations", "create", "--name", "A")

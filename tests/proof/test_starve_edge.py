@@ -14,6 +14,7 @@ from tests.cli.conftest import _template, postgres_shop, shop  # noqa: F401 - fi
 from tests.cli.files import stored_ids
 from tests.cli.processes import wait_until
 from tests.live import SENDMETER, served_process
+from tests.proof.length import long_only
 from tests.proof.starve_clients import (
     BODY,
     HEADER,
@@ -53,7 +54,7 @@ def serving(shop, tmp_path):  # noqa: F811 - the fixture
     assert start.acknowledged <= set(stored_ids(shop["url"]))
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=long_only)])
 def test_more_idle_connections_than_there_is_room_for_shut_nobody_out(workers, serving):
     environment = {
         "SENDMETER_MAX_CONNECTIONS": str(THOUSAND // int(workers)),
@@ -132,7 +133,7 @@ def test_with_no_descriptor_left_it_says_so_and_that_it_lives_and_goes_on_once_t
         assert "No file descriptors are left" in server.log.read_text()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=long_only)])
 def test_who_is_slow_or_idle_does_not_keep_it_from_stopping_in_time(workers, serving):
     with serving("--workers", workers, "--stop-timeout", "1") as server:
         wait_until(lambda: asked(server.url) == 200)
@@ -149,6 +150,7 @@ def test_who_is_slow_or_idle_does_not_keep_it_from_stopping_in_time(workers, ser
         assert "Traceback" not in server.log.read_text()
 
 
+@long_only
 def test_a_soft_limit_is_raised_and_a_database_is_reached_on_descriptors_past_the_thousandth(postgres_shop, tmp_path):  # noqa: F811 - the fixture
     """Some drivers wait by select(), which knows no more."""
     environment = {"SENDMETER_MAX_CONNECTIONS": "1500"}
