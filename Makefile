@@ -38,7 +38,7 @@ fuzz: $(VENV)/test.stamp ## fuzz a running server (SEED=1 repeats a run; URL=htt
 	  $(BIN)/python -m pytest -q -n 2 tests/contract/test_fuzz.py $(PYTEST)
 
 fuzz-parsers: $(VENV)/proof.stamp ## fuzz each parser, guided by its branches (FUZZ_SECONDS=60 each, FUZZ_PARSERS="money ses")
-	@$(BIN)/python -m tests.proof.parsers.fuzz
+	@FUZZ_SECONDS="$${FUZZ_SECONDS:-60}" $(BIN)/python -m tests.proof.parsers.fuzz
 
 contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (main); fails where it breaks a client
 	@base="$${BASE:-main}"; git cat-file -e "$$base:openapi.yaml" 2>/dev/null || \
@@ -47,7 +47,8 @@ contract-diff: $(VENV)/run.stamp ## what changed in openapi.yaml since BASE (mai
 
 proof: $(VENV)/test.stamp ## kill, starve, attack and race the server for longer (PROOF_KILLS=25, PROOF_EXAMPLES=200, PROOF_SEED=1)
 	@PROOF_EXAMPLES="$${PROOF_EXAMPLES:-200}" PROOF_KILLS="$${PROOF_KILLS:-25}" PROOF_SECONDS="$${PROOF_SECONDS:-5}" \
-	  PROOF_BACKUPS="$${PROOF_BACKUPS:-5}" $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/proof $(PYTEST)
+	  PROOF_BACKUPS="$${PROOF_BACKUPS:-5}" PROOF_SEED="$${PROOF_SEED:-1}" \
+	  $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/proof $(PYTEST)
 
 bench: $(VENV)/bench.stamp ## measure Sendmeter beside its peers (BENCH_SHORT=1, ROWS=usage,record, BENCH=--help)
 	@if ! command -v npm >/dev/null; then echo "There is no npm (it comes with Node.js 20): Prism is left out."; \

@@ -29,11 +29,13 @@ def test_a_job_lacks_what_makes_the_gate():
     assert commands["test"][-2:] == ["make browser", "make test"]
     assert commands["contract"][-1] == "make contract-diff"
     assert commands["fuzz"] == ["make fuzz"]
+    assert commands["proof"] == ["make proof", "make fuzz-parsers"]
     assert CI["on"].keys() == {"push", "pull_request", "schedule", "workflow_dispatch"}
     assert {name: re.findall(r"== '(\w+)'", job["if"]) for name, job in CI["jobs"].items()} == {
         "test": ["push", "pull_request"],
         "contract": ["pull_request"],
         "fuzz": ["schedule", "workflow_dispatch"],
+        "proof": ["schedule"],
     }
     # The base branch must be there to be compared with.
     assert CI["jobs"]["contract"]["steps"][0]["with"]["fetch-depth"] == "0"
