@@ -34,7 +34,7 @@ def main(parts):
 
 
 def _forget_living(folder: Path):
-    """Let mutmut try what it found to live, with the tests of now; what was killed stays so until its source changes."""
+    """Let mutmut try what it found to live, with the tests of now; what was killed is, until its source changes."""
     (folder / "mutants/mutmut-stats.json").unlink(missing_ok=True)
     for meta in folder.glob("mutants/sendmeter/**/*.meta"):
         known = json.loads(meta.read_text())

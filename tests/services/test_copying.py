@@ -1,5 +1,6 @@
 """A copy is everything that the database has, counted and told while it goes on; what a server needs is said."""
 
+import sqlite3
 from contextlib import closing
 
 import pytest
@@ -68,3 +69,18 @@ def test_of_counters_that_are_wrong_three_are_told_and_that_there_are_more(sqlit
     said = refusal.value.message
     assert (said.count("the counter has 9"), "; …. Nothing was copied." in said) == (told, damaged > told)
     assert 'what "sendmeter verify" says of FROM' in refusal.value.fix
+
+
+def test_a_database_that_could_not_be_written_to_is_not_ready_until_it_can_be(sqlite_store):
+    organization = founded(sqlite_store)
+    with closing(Store(sqlite_store.url, busy_timeout_seconds=0.05)) as store:
+        with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+            health.check(store)
+            other.execute("BEGIN IMMEDIATE")
+            health.check(store)
+            with pytest.raises(Unavailable):
+                record(store, organization, "a")
+            with pytest.raises(Unavailable):
+                health.check(store)
+        health.check(store)
+        assert not store.writing_failed

@@ -38,6 +38,7 @@ def test_a_void_takes_the_event_back_where_it_was_counted(store):
     assert taken == entry(store, organization, "e")
     assert (taken.cost_nano_usd, taken.void.reason, taken.void.made_by) == (0, "never sent", "key_1")
     assert not taken.void.place.late
+    assert taken.void.correction_id.startswith("cor_")
     assert (read(store, organization).messages, read(store, organization).counters["CALL"].quantity) == (1, 0)
     assert {row[3:] for row in rows(store, "day_counters", organization) if row[2] == "CALL"} == {(0, 0, 0, 0)}
     check(store, organization)
@@ -63,6 +64,7 @@ def test_settling_makes_a_pending_cost_known_and_the_same_cost_again_is_no_corre
     first = settle(store, organization, "e", USD, reason="the bill")
     assert settle(store, organization, "e", USD, NOON + timedelta(days=1), reason="again") == first
     assert [(each.number, each.kind, each.reason) for each in first.corrections] == [(1, SETTLE, "the bill")]
+    assert first.corrections[0].correction_id.startswith("cor_")
     assert read(store, organization).counters["SMS"] == Counter("SMS", 1, USD, 0)
     assert rows(store, "pending_costs", organization) == []
     check(store, organization)

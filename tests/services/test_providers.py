@@ -30,7 +30,8 @@ def add(store, organization, vault, provider="twilio", given=TWILIO):
 
 def test_the_audit_log_tells_who_removed_a_provider_and_that_it_can_be_done_once(sqlite_store):
     organization = founded(sqlite_store)
-    add(sqlite_store, organization, Vault(new_key()))
+    status, _ = add(sqlite_store, organization, Vault(new_key()), given=TWILIO | {"provider": "twilio"})
+    assert status.connection.settings == {"accountSid": TWILIO["accountSid"]}
     providers.remove(sqlite_store, organization.number, "twilio", NOON, by="key_2")
     told = {"provider": "twilio", "records": False, "accountSid": TWILIO["accountSid"]}
     assert log(sqlite_store, organization)[0] == ("key_2", "provider.removed", told)

@@ -47,7 +47,8 @@ def test_a_receipt_that_comes_before_its_event_is_lost(store):
     assert sms(store, organization).quantity == 0
     record(store, organization, SMS)
     assert (sms(store, organization).cost_nano_usd, sms(store, organization).pending) == (7, 0)
-    assert entry(store, organization, "s").corrections[0].made_by == "provider:twilio"
+    (correction,) = entry(store, organization, "s").corrections
+    assert (correction.made_by, correction.correction_id[:4]) == ("provider:twilio", "cor_")
     assert rows(store, "pending_costs", organization) == []
     record(store, organization, SMS)
     check(store, organization)
