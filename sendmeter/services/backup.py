@@ -75,8 +75,7 @@ def _partial(file: Path) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        _check_free(file)
-        partial.rename(file)
+        _name(partial, file)
     finally:
         for left in (partial, Path(f"{name}-wal"), Path(f"{name}-shm")):
             left.unlink(missing_ok=True)
@@ -88,6 +87,22 @@ def _partial(file: Path) -> Iterator[Path]:
         os.close(folder)
 
 
+def _name(partial: Path, file: Path) -> None:
+    """Give a file its name. A second name, unlike a new one, never takes the place of a file that has just come."""
+    try:
+        file.hardlink_to(partial)
+    except FileExistsError:
+        raise _taken(file) from None
+    except OSError:
+        # Not every file system knows second names.
+        _check_free(file)
+        partial.rename(file)
+
+
 def _check_free(file: Path) -> None:
     if os.path.lexists(file):
-        raise Conflict(f"{file} is there already.", fix="A backup replaces nothing. Name a new file.")
+        raise _taken(file)
+
+
+def _taken(file: Path) -> Conflict:
+    return Conflict(f"{file} is there already.", fix="A backup replaces nothing. Name a new file.")

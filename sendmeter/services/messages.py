@@ -82,9 +82,10 @@ def settle_told(store: Store, organization: Organization, message: Message, now:
     others = [each for each in _of_message(store, organization, message) if each.event.key != message.event]
     for entry in others:
         if entry.pending:
-            _settle(store, organization, entry, 0, _counted_with(message), now)
+            _settle(store, organization, entry, message, 0, _counted_with(message), now)
     entry = entry_of(store, organization.number, message.event)
-    return _is_the_providers(entry) and _settle(store, organization, entry, message.cost_nano_usd, TOLD, now)
+    is_told = _is_the_providers(entry, message.provider)
+    return is_told and _settle(store, organization, entry, message, message.cost_nano_usd, TOLD, now)
 
 
 def hand_over(store: Store, organization: Organization, message: Message, voided: EventKey, now: datetime) -> None:
@@ -94,7 +95,7 @@ def hand_over(store: Store, organization: Organization, message: Message, voided
     """
     if message.event != voided:
         return
-    heirs = [each for each in _of_message(store, organization, message) if _is_the_providers(each)]
+    heirs = [each for each in _of_message(store, organization, message) if _is_the_providers(each, message.provider)]
     if heirs:
         heir = heirs[0].event.key
         messages.take_over(store, organization.number, message, heir, now)
@@ -108,12 +109,18 @@ def _of_message(store: Store, organization: Organization, message: Message) -> l
 
 
 def _settle(
-    store: Store, organization: Organization, entry: Entry, cost_nano_usd: int, reason: str, now: datetime
+    store: Store,
+    organization: Organization,
+    entry: Entry,
+    message: Message,
+    cost_nano_usd: int,
+    reason: str,
+    now: datetime,
 ) -> bool:
     running = written_at(store, organization, now)
     place = place_of(entry.place.booked_at, entry.place.cycle, running, now)
     amounts = settlement_of(entry, place, cost_nano_usd)
-    number, by = len(entry.corrections) + 1, told_by(entry.event.provider or "")
+    number, by = len(entry.corrections) + 1, told_by(message.provider)
     if amounts is None:
         return False
     if number > MOST_CORRECTIONS:
@@ -125,9 +132,9 @@ def _settle(
     return True
 
 
-def _is_the_providers(entry: Entry) -> bool:
+def _is_the_providers(entry: Entry, provider: str) -> bool:
     """Tell whether a provider's word counts for an event: nobody told its cost yet, or only the provider did."""
-    by = told_by(entry.event.provider or "")
+    by = told_by(provider)
     return entry.event.pending and all(each.made_by == by for each in entry.corrections)
 
 

@@ -1,6 +1,8 @@
 """A backup is the whole database in a new file of its own, or there is none; it replaces nothing."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -75,3 +77,20 @@ def test_a_file_that_is_there_is_not_replaced_not_even_one_that_comes_meanwhile(
             back_up(sqlite_store, file, progress)
         assert file.read_text() == "precious"
     assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
+
+
+def test_two_backups_to_one_name_that_end_together_both_succeed(sqlite_store, tmp_path):
+    together = threading.Barrier(2, timeout=60)
+
+    def at_the_end(done, of):
+        if done == of:
+            together.wait()
+
+    def back_up_to(file):
+        with closing(Store(str(sqlite_store.path))) as store:
+            return back_up(store, file, at_the_end)
+
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(20):
+            ended = [threads.submit(back_up_to, tmp_path / f"{number}.db") for _ in range(2)]
+            assert sorted(type(each.exception()).__name__ for each in ended) == ["Conflict", "NoneType"]

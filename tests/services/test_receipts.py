@@ -271,6 +271,8 @@ def test_what_is_told_later_of_a_message_that_somebody_else_recorded_under_its_i
     assert take(store, organization, told(7), records=True) == "settled"
     assert take(store, organization, told(9, NOON + TICK), NOON + TICK) == "settled"
     assert sms(store, organization).cost_nano_usd == 9
+    # The event itself does not say whose message it is.
+    assert {each.made_by for each in entry(store, organization, "SM1", "twilio").corrections} == {"provider:twilio"}
     check(store, organization)
 
 
