@@ -50,6 +50,9 @@ proof: $(VENV)/test.stamp ## kill, starve, attack and race the server for longer
 	  PROOF_BACKUPS="$${PROOF_BACKUPS:-5}" PROOF_SEED="$${PROOF_SEED:-1}" \
 	  $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/proof $(PYTEST)
 
+mutants: $(VENV)/proof.stamp ## break domain and services in small ways: a test must fail at each (PART=domain, AGAIN=1)
+	@MUTANTS_AGAIN="$(AGAIN)" $(BIN)/python -m tests.mutants $(PART)
+
 bench: $(VENV)/bench.stamp ## measure Sendmeter beside its peers (BENCH_SHORT=1, ROWS=usage,record, BENCH=--help)
 	@if ! command -v npm >/dev/null; then echo "There is no npm (it comes with Node.js 20): Prism is left out."; \
 	  elif [ ! benchmarks/prism/node_modules/.package-lock.json -nt benchmarks/prism/package-lock.json ]; then \

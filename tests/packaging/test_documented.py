@@ -83,3 +83,13 @@ def test_each_document_that_the_source_names_is_there():
     }
     numbered = {(path, name) for path, name in named if list((ROOT / name).parent.glob(f"{(ROOT / name).name}*"))}
     assert named - numbered == set()
+
+
+def test_each_target_that_is_told_of_is_there():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert set(re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)[1].split()) == targets
+    text = "".join(page.read_text() for page in EVERY_PAGE)
+    assert (
+        set(re.findall(r"`make ([a-z-]+)", text)) | set(re.findall(r"^make ([a-z-]+)  ", text, re.MULTILINE)) <= targets
+    )
