@@ -105,6 +105,7 @@ class LiveServer:
     clock: Clock
     settings: Settings
     bridge: object
+    room: Room
     clients: list = field(default_factory=list)
 
     def client(self, token=None):
@@ -130,8 +131,9 @@ def live_server(store, clock, **settings):
     app = create_app(configured, store=store, clock=clock)
     bridge = app._middleware_app.asgi_app
     try:
-        with served(app, Room(configured.max_connections, configured.request_timeout_seconds)) as url:
-            live = LiveServer(url, store, clock, configured, bridge)
+        room = Room(configured.max_connections, configured.request_timeout_seconds)
+        with served(app, room) as url:
+            live = LiveServer(url, store, clock, configured, bridge, room)
             try:
                 yield live
             finally:

@@ -9,6 +9,7 @@ Java's own client does with each first request. How long a client is waited for,
 import asyncio
 import logging
 import select
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -60,6 +61,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
         """Begin, if there is room."""
         super().connection_made(transport)
+        # Whatever the client does not take at once is waited for, and it is told when all of it is taken.
+        transport.set_write_buffer_limits(high=0)
         self.flow = self._flow = _Flow(transport)
         if not self._room.enter(self, self.loop):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, _no_room())
@@ -140,12 +143,12 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer."""
         if not self._resuming:
-            self._in_head = False
             self._pending_size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             self._check_size()
             self._check_head()
             super().on_headers_complete()
             self._pending_size = 0
+            self._in_head = False
 
     def _check_head(self) -> None:
         """Refuse what a proxy in front may read otherwise, so that no request hides in another (RFC 9112, 3.2, 6.1)."""
@@ -164,9 +167,8 @@ class Protocol(HttpToolsProtocol):
         self._pending_size = 0
         self._room.unfinished.pop(self, None)
         super().on_message_complete()
-        if self.cycle.response_complete and not self.transport.is_closing():
-            # It was refused before it came to its end.
-            self._room.idle[self] = self.loop.time()
+        # It may have been refused before it came to its end.
+        self._idle_if_done()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for one."""
@@ -179,8 +181,7 @@ class Protocol(HttpToolsProtocol):
             self._room.unfinished[self] = self.loop.time()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self not in self._room.unfinished:
-            self._room.idle[self] = self.loop.time()
+        self._idle_if_done()
         if self._rest:
             self._take(self._rest)
         self.flow.resume_reading()
@@ -195,6 +196,13 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
         if not self.transport.is_closing():
             self._room.untaken.pop(self, None)
+            self._idle_if_done()
+
+    def _idle_if_done(self) -> None:
+        """Be idle where nothing comes, nothing is answered, and all answers are taken."""
+        is_done = (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
+        if is_done and self not in self._room.unfinished and self not in self._room.untaken:
+            self._room.idle[self] = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request that is answered now, too, that nobody waits for it; those behind it are not begun."""
@@ -210,6 +218,8 @@ class Protocol(HttpToolsProtocol):
         if self in self._room.beyond:
             cycle.keep_alive = False
             app = self.app if self._room.has_place(self) else self._answer_without_room
+        if cycle.waiting_for_100_continue:
+            app = partial(_answer_expecting, app, cycle)
         super()._start_asgi_task(cycle, app)
 
     async def _answer_without_room(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
@@ -231,11 +241,13 @@ class Protocol(HttpToolsProtocol):
         await send({"type": "http.response.body", "body": answer.body})
 
     def shutdown(self) -> None:
-        """Close where nothing is answered; else once it is."""
-        if self.cycle is None or self.cycle.response_complete:
-            self.end()
-        else:
+        """Close where nothing is answered, else once it is; who has sent a part of a request is told."""
+        if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
+        elif self._room.unfinished.pop(self, None):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, Unavailable("The server stops."))
+        else:
+            self.end()
 
     def is_read(self) -> bool:
         """Tell whether what comes is read, and not left to wait until something else is answered."""
@@ -248,10 +260,6 @@ class Protocol(HttpToolsProtocol):
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poll.poll(0))
-
-    def has_unsent(self) -> bool:
-        """Tell whether the client has not taken all that was written."""
-        return self.transport.get_write_buffer_size() > 0
 
     def end(self) -> None:
         """Close, once what was written is taken."""
@@ -307,6 +315,21 @@ class Protocol(HttpToolsProtocol):
         ]
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         self.transport.write(f"HTTP/1.1 {status} {status.phrase}\r\n{lines}\r\n".encode() + answer.body)
+
+
+async def _answer_expecting(app: Any, cycle: RequestResponseCycle, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+    """Answer a client that waits to be told to send its body.
+
+    Where it is refused instead, what comes next may be that body or another request, so nothing is read any more
+    (RFC 9110, 10.1.1).
+    """
+
+    async def sent(message: Any) -> None:  # noqa: ANN401 - ASGI's
+        if cycle.waiting_for_100_continue and cycle.more_body:
+            cycle.keep_alive = False
+        await send(message)
+
+    await app(scope, receive, sent)
 
 
 def _no_room() -> Unavailable:

@@ -41,9 +41,6 @@ class Connection(Protocol):
     def has_unread(self) -> bool:
         """Tell whether something came that is not read yet."""
 
-    def has_unsent(self) -> bool:
-        """Tell whether the client has not taken all that was written."""
-
     def end(self) -> None:
         """Close, once what was written is taken."""
 
@@ -64,8 +61,8 @@ class Room:
         self._connections: set[Connection] = set()
         # Those that found no place.
         self.beyond: set[Connection] = set()
-        # Since when each waits for its client: for a request, for the end of one, for its answer to be taken. New ones
-        # come last, so that the first has waited longest.
+        # Since when each waits for its client: for a request, for the end of one, for an answer to be taken. New ones
+        # come last, so that the first has waited longest. None is idle whose client has not taken all that was written.
         self.idle: dict[Connection, float] = {}
         self.unfinished: dict[Connection, float] = {}
         self.untaken: dict[Connection, float] = {}
@@ -122,10 +119,7 @@ class Room:
     def _make_room(self, now: float) -> bool:
         """Close the connection that has waited longest, an idle one first; tell whether there was one."""
         for connection in _long(self.idle, _IDLE_LEAST, now):
-            if connection.has_unsent():
-                self.idle.pop(connection)
-                self.untaken[connection] = now
-            elif not connection.has_unread():
+            if not connection.has_unread():
                 self.leave(connection)
                 connection.end()
                 return True

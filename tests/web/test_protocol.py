@@ -1,5 +1,6 @@
 """One connection: however its bytes are cut, each request gets its own answer, and nothing but requests is taken."""
 
+import contextlib
 import random
 import socket
 import time
@@ -67,6 +68,40 @@ def test_a_body_that_goes_wrong_is_not_the_answer_to_any_of_many_requests_before
     with caller.line() as line:
         line.send(caller.recording(EMAIL) + LIVE * 5 + caller.recording(email("b")) + chunks(caller) + b"zz\r\n")
         assert [line.reply().status for _ in range(7)] == [200] * 7
+    assert caller.stored() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "broken", [b"GET / nonsense\r\n\r\n", b"GET /a#b HTTP/1.1\r\n\r\n"], ids=["nonsense", "ambiguous"]
+)
+def test_a_broken_request_after_one_that_was_refused_early_is_answered(caller, broken):
+    with caller.line() as line:
+        line.send(caller.head(f"POST {EVENTS}", "Content-Length: 1048577"))
+        check_refusal(line.reply(), 413, "payload_too_large")
+        line.send(b" " * 1_048_577 + broken)
+        check_refusal(line.reply(), *INVALID)
+        assert line.ended()
+
+
+def test_a_refusal_in_place_of_100_continue_ends_the_connection(caller):
+    """Its client sends no body then, or does (RFC 9110, 10.1.1): what comes next could be read as either."""
+    with caller.line() as line:
+        line.send(caller.head(f"POST {EVENTS}", "Content-Length: 1048577", "Expect: 100-continue"))
+        reply = line.reply()
+        check_refusal(reply, 413, "payload_too_large")
+        assert reply.header("connection") == "close"
+        line.send(caller.recording(EMAIL))
+        with contextlib.suppress(ConnectionResetError):
+            assert line.ended()
+    assert caller.stored() == []
+
+
+def test_a_client_that_does_not_wait_for_100_continue_keeps_its_connection(caller):
+    with caller.line() as line:
+        line.send(caller.recording(EMAIL, "Expect: 100-continue") + caller.recording(email("b")))
+        statuses = [line.reply().status for _ in range(2)]
+        assert statuses in ([200, 200], [100, 200])
+        assert statuses == [200, 200] or line.reply().status == 200
     assert caller.stored() == ["a", "b"]
 
 

@@ -244,6 +244,43 @@ def test_clients_that_take_no_answer_keep_nobody_out(sqlite_store):
         assert small.send(small.recording(EMAIL)).status == 200
 
 
+def test_a_client_that_has_taken_its_answers_in_the_end_is_not_closed_while_its_next_request_is_at_work(sqlite_store):
+    """It was in nobody's way meanwhile: what it is asked next is not to be broken off, stored and not acknowledged."""
+    settings = {"max_connections": 1, "request_timeout_seconds": 2, "busy_timeout_seconds": 20}
+    with caller_of(sqlite_store, **settings) as small, small.line() as line:
+        room = small.server.room
+        until(lambda: room.idle)
+        (connection,) = room.idle
+        for held in (line.socket, connection.transport.get_extra_info("socket")):
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        ask = small.head("GET /organization/usage/history?startDate=2026-10-21&endDate=2026-11-20&groupBy=day")
+        asked = 0
+        while not connection.transport.get_write_buffer_size():
+            line.send(ask)
+            asked += 1
+            time.sleep(0.02)
+        time.sleep(0.3)
+        assert connection.transport.get_write_buffer_size()
+        small.send(LIVE)
+        assert {line.reply().status for _ in range(asked)} == {200}
+        with writing_held(sqlite_store):
+            line.send(small.recording(EMAIL))
+            until(lambda: small.server.bridge.limited_under_way == 1)
+            time.sleep(3)
+        assert line.reply().status == 200
+
+
+def test_half_a_request_is_told_that_the_server_stops(sqlite_store):
+    with ExitStack() as stack:
+        with caller_of(sqlite_store) as caller:
+            line = stack.enter_context(caller.line())
+            line.send(LIVE[:-2])
+            until(lambda: caller.server.room.unfinished)
+        check_refusal(line.reply(), *FULL)
+        assert line.ended()
+
+
 def test_where_each_connection_is_at_work_a_further_one_is_told_so_and_that_the_server_lives(sqlite_store):
     with (
         caller_of(sqlite_store, max_connections=PLACES, busy_timeout_seconds=20) as small,
