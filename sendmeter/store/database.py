@@ -162,6 +162,7 @@ class Store:
             except MaxConnectionsExceeded as error:
                 raise failures.EXHAUSTED.refusal() from error
             except DRIVER_ERRORS as error:
+                failures.quote_no_row(error)
                 if failures.is_lost(error) or failures.outlives_its_reason(error):
                     self.database.cut()
                 if failures.is_no_database(error):

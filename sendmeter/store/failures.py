@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from peewee import DatabaseError, InterfaceError, OperationalError
+from psycopg import Error as PostgresError
 from psycopg import OperationalError as PostgresOperationalError
 from psycopg.errors import ConnectionTimeout
 
@@ -140,6 +141,13 @@ def violates_bounds(error: Exception) -> bool:
 def sqlite_errorname(error: BaseException) -> str:
     """Name SQLite's error, or give nothing."""
     return getattr(_original(error), "sqlite_errorname", "")
+
+
+def quote_no_row(error: BaseException) -> None:
+    """Take out of an error's words the row that PostgreSQL quotes where it refuses one (DETAIL): they are logged."""
+    original = _original(error)
+    if isinstance(original, PostgresError) and original.diag.message_primary:
+        error.args = original.args = (original.diag.message_primary,)
 
 
 def told(error: BaseException) -> str:

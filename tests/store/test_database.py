@@ -1,11 +1,14 @@
 """How the store opens databases, keeps what it acknowledged, and fails."""
 
+import secrets
 import sqlite3
 import threading
+import traceback
 from contextlib import closing
 
 import psycopg
 import pytest
+from peewee import IntegrityError
 
 from sendmeter.errors import Unavailable
 from sendmeter.store import Store
@@ -84,6 +87,17 @@ def test_an_error_of_a_statement_is_not_taken_for_an_outage(store):
     with pytest.raises(Exception, match="no_such_table"):
         store.read(lambda: store.execute("SELECT * FROM no_such_table"))
     assert count(store) == 0
+
+
+def test_an_unforeseen_error_quotes_what_a_row_has(store):
+    """It goes to the log, and so would what a sender wrote."""
+    insert = INSERT.replace("'x', 0, 0,", "?, NULL, 0,")
+    written = secrets.token_hex()
+    with pytest.raises(IntegrityError) as raised:
+        store.write(lambda: store.execute(insert, (1, written)))
+    told = "".join(traceback.format_exception(raised.value))
+    assert "starts_at" in told
+    assert written not in told
 
 
 def test_a_unit_of_work_starts_again_where_postgresql_cut_its_connection(postgres_url):
