@@ -28,8 +28,9 @@ from sendmeter.store import Store
 from sendmeter.web import security, validation
 from sendmeter.web.rates import Rates
 
-# They say something of the connection, not of the request; werkzeug takes an offer to upgrade for a WebSocket.
-_CONNECTION_HEADERS = {b"connection", b"upgrade", b"keep-alive", b"transfer-encoding", b"content-length"}
+# They say something of the connection, not of the request; werkzeug takes an offer to upgrade for a WebSocket, and
+# fails where it finds fault with a host, which no handler asks for.
+_CONNECTION_HEADERS = {b"connection", b"upgrade", b"keep-alive", b"transfer-encoding", b"content-length", b"host"}
 Message = dict[str, Any]
 Response = tuple[Message, bytes]
 """What starts an answer, as ASGI has it, and its body."""

@@ -152,9 +152,11 @@ class Protocol(HttpToolsProtocol):
 
     def _check_head(self) -> None:
         """Refuse what a proxy in front may read otherwise, so that no request hides in another (RFC 9112, 3.2, 6.1)."""
+        version = self.parser.get_http_version()
         codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
-        versions = ("1.1",) if codings else ("1.0", "1.1")
-        if codings not in ([], [b"chunked"]) or self.parser.get_http_version() not in versions or b"#" in self.url:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        is_of_its_version = (version == "1.1" and hosts == 1) or (version == "1.0" and hosts <= 1 and not codings)
+        if codings not in ([], [b"chunked"]) or b"#" in self.url or not is_of_its_version:
             raise HttpParserError("can be read in two ways")
 
     def on_body(self, body: bytes) -> None:

@@ -256,7 +256,6 @@ def test_two_authorization_headers_are_refused_even_where_both_are_right(caller)
 @pytest.mark.parametrize(
     "header",
     [
-        "Host: ", "Host: other", "Host: a b", "Host: [", "Host: \xff", "Host: a:b", "Host: a/b", "Host: ..",
         "Content_Length: -1", "Content_Type: text/plain", "Transfer_Encoding: gzip", "Content-Type: \xff",
         "X-HTTP-Method-Override: DELETE", "X-Forwarded-Host: evil.test", "X-Forwarded-Prefix: /evil", "Cookie: \xff=;",
         "X-Script-Name: /evil", "Range: bytes=0-1", "If-None-Match: *", "If-Modified-Since: never",
@@ -272,8 +271,7 @@ def test_a_header_that_nobody_reads_changes_nothing(caller, header):
     assert caller.send(caller.recording(EMAIL, header)).status == 200 or header.startswith("Content-Type")
 
 
-@pytest.mark.parametrize("header", ["", "Host: ", "Host: a b", "Host: [", "Host: \xff", "Host: a:b", "Host: ../.."])
-def test_a_strange_host_or_none_at_all_is_no_failure(caller, header):
-    lines = "\r\n".join([f"GET {USAGE} HTTP/1.1", *([header] if header else []), caller.key, "", ""])
-    reply = caller.send(lines.encode("latin-1"))
-    assert reply.status in (200, 400), reply
+@pytest.mark.parametrize("host", ["", "other", "a b", "[", "\xff", "a:b", "a/b", "..", "../.."])
+def test_what_a_host_is_called_changes_nothing(caller, host):
+    request = caller.head(f"GET {USAGE}").replace(b"meter.test", host.encode("latin-1"))
+    assert caller.send(request).status == 200

@@ -45,7 +45,8 @@ def request_of(operation_id, names):
 def head(method, path, *headers, body=None):
     """Write a request with JSON as bytes, with just the headers that are given."""
     content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"{method} {path} HTTP/1.1", "Host: meter.test", *headers]
+    host = [] if any(line.startswith("Host:") for line in headers) else ["Host: meter.test"]
+    lines = [f"{method} {path} HTTP/1.1", *host, *headers]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1") + content

@@ -96,6 +96,14 @@ def test_a_length_that_is_no_number_is_read_as_one(caller, length):
     assert caller.stored() == []
 
 
+@pytest.mark.parametrize("lines", [[], ["Host: meter.test"] * 2, ["Host: a", "Host: b"], ["X: a", " Host: a"]], ids=str)
+def test_a_request_of_no_host_or_of_two_is_routed_by_one_of_them(caller, lines):
+    """RFC 9112, 3.2: a proxy may have looked at the other one."""
+    start = [f"POST {EVENTS} HTTP/1.1", caller.key, "Content-Type: application/json", f"Content-Length: {SIZE}"]
+    head = "".join(f"{line}\r\n" for line in [*start, *lines, ""]).encode()
+    refused_whole(caller, head + EMAIL + behind(caller))
+
+
 @pytest.mark.parametrize("other", [0, SIZE - 1, SIZE, SIZE + 1])
 def test_two_lengths_are_taken_even_where_they_are_the_same(caller, other):
     head = posted(caller, f"Content-Length: {SIZE}", f"Content-Length: {other}")
