@@ -18,6 +18,8 @@ _LONGEST_PAUSE = timedelta(minutes=15)
 _LONGEST_ASKED_FOR = timedelta(hours=1)
 # How long after a price was asked for in vain it is asked for again. Twilio takes up to 24 hours.
 _PRICE_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 15, 30, 60, 120, 240, 480))
+LONGEST_WAIT = max(_PRICE_PAUSES)
+"""Nothing is put off for longer, unless by a clock that was ahead."""
 FIRST_QUESTION = timedelta(minutes=1)
 """How long after a message was recorded its price is asked for first."""
 MOST_QUESTIONS = 60

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 
-from sendmeter.domain.providers import MOST_QUESTIONS, Connection, Trouble, next_question, pause_after
+from sendmeter.domain.providers import LONGEST_WAIT, MOST_QUESTIONS, Connection, Trouble, next_question, pause_after
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unavailable
 from sendmeter.providers import KNOWN
@@ -75,6 +75,7 @@ class Poller:
         """Ask each connection that is due for the prices that are; tell how many questions were asked."""
         now = self._clock()
         self._forget_failures()
+        self._bring_forward(now)
         found = self._store.read(lambda: providers.due(self._store, now, CONNECTIONS_AT_ONCE))
         asked = 0
         # A provider that cannot be reached is not waited for once more for each organization that is set up with it.
@@ -88,6 +89,16 @@ class Poller:
         """Forget failures of providers of which no price is waited for: nobody would find out that they end."""
         for number, provider in self._store.read(lambda: providers.stale(self._store)):
             self._store.write(partial(providers.forget_failure, self._store, number, provider))
+
+    def _bring_forward(self, now: datetime) -> None:
+        """Ask now for what a clock that was ahead has put off: until that time comes again could take years."""
+        latest = now + LONGEST_WAIT
+        for number, provider in self._store.read(lambda: providers.due_after(self._store, latest)):
+            self._store.write(partial(self._brought_forward, number, provider, latest, now))
+
+    def _brought_forward(self, number: int, provider: str, latest: datetime, now: datetime) -> None:
+        providers.bring_forward(self._store, number, provider, latest, now)
+        messages.bring_forward(self._store, number, provider, latest, now)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -70,6 +70,9 @@ _POSTPONE = """
 UPDATE provider_messages SET ask_at = ?
 WHERE organization_id = ? AND provider = ? AND message_id = ? AND ask_at IS NOT NULL
 """
+_BRING_FORWARD = """
+UPDATE provider_messages SET ask_at = ? WHERE organization_id = ? AND provider = ? AND ask_at > ?
+"""
 _SETTLED = """
 UPDATE provider_messages SET ask_at = NULL
 WHERE organization_id = ? AND provider = ? AND message_id = ? AND source = ? AND event_id = ?
@@ -178,6 +181,11 @@ def ask_anew(store: Store, organization_number: int, provider: str, now: datetim
 def postpone(store: Store, organization_number: int, key: MessageKey, ask_at: datetime) -> None:
     """Let a price be asked for later, without counting that it was asked for."""
     store.execute(_POSTPONE, (microseconds(ask_at), organization_number, *key))
+
+
+def bring_forward(store: Store, organization_number: int, provider: str, latest: datetime, now: datetime) -> None:
+    """Let prices be asked for now that are put off until after an instant."""
+    store.execute(_BRING_FORWARD, (microseconds(now), organization_number, provider, microseconds(latest)))
 
 
 def settled(store: Store, organization_number: int, event: UsageEvent) -> None:

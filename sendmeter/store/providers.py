@@ -94,6 +94,18 @@ _FORGET_FAILURE = f"""
 UPDATE provider_connections AS connections SET failing_since = NULL, failures = 0
 WHERE organization_id = ? AND provider = ? AND failing_since IS NOT NULL AND {_NOTHING_WAITS}
 """
+# What a clock that was ahead has put off.
+_AHEAD = """
+SELECT organization_id, provider FROM provider_connections AS connections
+WHERE poll_at > ? OR leased_until > ? OR EXISTS (
+    SELECT 1 FROM provider_messages AS waiting WHERE waiting.organization_id = connections.organization_id
+    AND waiting.provider = connections.provider AND waiting.ask_at > ?
+)
+"""
+_BRING_FORWARD = """
+UPDATE provider_connections SET poll_at = CASE WHEN poll_at > ? THEN ? ELSE poll_at END,
+leased_until = CASE WHEN leased_until > ? THEN ? ELSE leased_until END WHERE organization_id = ? AND provider = ?
+"""
 
 
 def owing(
@@ -166,6 +178,17 @@ def reseal(store: Store, connection: Connection, sealed_secrets: str) -> bool:
     """Store a connection's secrets as they are encrypted now; False where they were changed meanwhile."""
     key = (connection.organization_number, connection.provider)
     return bool(store.execute(_RESEAL, (sealed_secrets, *key, connection.sealed_secrets)).rowcount)
+
+
+def due_after(store: Store, latest: datetime) -> list[tuple[int, str]]:
+    """List connections, of all organizations, of which something is put off until after an instant."""
+    return [(number, provider) for number, provider in store.execute(_AHEAD, (microseconds(latest),) * 3).fetchall()]
+
+
+def bring_forward(store: Store, organization_number: int, provider: str, latest: datetime, now: datetime) -> None:
+    """Let a connection be asked now, and by any worker, where that is put off until after an instant."""
+    bounds = (microseconds(latest), microseconds(now)) * 2
+    store.execute(_BRING_FORWARD, (*bounds, organization_number, provider))
 
 
 def received(store: Store, organization_number: int, provider: str, now: datetime) -> None:

@@ -4,19 +4,22 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
+from sendmeter.domain.providers import LONGEST_WAIT
 from sendmeter.errors import Unavailable
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import corrections, providers, usage
 from sendmeter.services.polling import QUESTIONS_AT_ONCE, Poller
 from sendmeter.services.vault import Vault, new_key
+from sendmeter.store import messages as stored_messages
 from sendmeter.store import providers as stored
 from tests.live import Clock
 from tests.providers.standin import StandIn
-from tests.services.calls import USD, check, entry, founded, read, record
+from tests.services.calls import TICK, USD, check, entry, founded, read, record
 
 SID = "SM{:032x}"
 KEY = new_key()
@@ -405,6 +408,45 @@ def test_an_event_that_waits_no_more_is_asked_for(sqlite_store, standin, clock):
     clock.advance(minutes=1)
     with poller_of(sqlite_store, standin, clock) as poller:
         assert poller.round() == 1
+
+
+def test_what_a_clock_that_was_ahead_put_off_is_asked_for_when_that_time_comes(store, standin, clock):
+    """The connection, the message and the lease: each would keep the price away for ten years."""
+    organization = founded(store)
+    set_up(store, organization, clock)
+    record(store, organization, sms(1), sms(2), sms(3))
+    standin.price("twilio", SID.format(1), None)
+    path = f"/2010-04-01/Accounts/{TWILIO['accountSid']}/Messages/{SID.format(2)}.json"
+    standin.serve("api.twilio.com", path, b"", status=500)
+    with poller_of(store, standin, clock) as poller, poller_of(store, standin, clock) as other:
+        clock.advance(days=3_650)
+        assert poller.round() == 2
+        connection = status(store, organization).connection
+        assert store.write(
+            lambda: stored.lease(
+                store, connection, "killed", clock() + timedelta(hours=1), clock() + timedelta(hours=2)
+            )
+        )
+        clock.advance(days=-3_650)
+        clock.advance(minutes=2)
+        standin.files.clear()
+        for number in (1, 2, 3):
+            standin.price("twilio", SID.format(number), "-1")
+        assert other.round() == 3
+    assert read(store, organization).cost_nano_usd == 3 * USD
+    check(store, organization)
+
+
+def test_what_is_put_off_for_as_long_as_anything_may_be_is_asked_for_before(sqlite_store, standin, clock):
+    organization = founded(sqlite_store)
+    set_up(sqlite_store, organization, clock)
+    record(sqlite_store, organization, sms(1))
+    message = stored_messages.by_id(sqlite_store, organization.number, ("twilio", SID.format(1)))
+    with poller_of(sqlite_store, standin, clock) as poller:
+        for late, asked in ((LONGEST_WAIT, 0), (LONGEST_WAIT + TICK, 1)):
+            put_off = partial(stored_messages.postpone, sqlite_store, organization.number, message.key, clock() + late)
+            sqlite_store.write(put_off)
+            assert poller.round() == asked
 
 
 def test_two_workers_ask_at_once(store, standin, clock):

@@ -9,9 +9,10 @@ from contextlib import closing
 import pytest
 from peewee import Model
 
+from sendmeter.errors import Unavailable
 from sendmeter.settings import Settings
 from sendmeter.startup import UnknownSchema, open_store
-from sendmeter.store import Store, tables
+from sendmeter.store import Store, schema, tables
 from sendmeter.store.schema import HISTORY, MIGRATIONS, state_of, upgrade
 
 STEPS = len(list(MIGRATIONS.glob("[0-9]*.py")))
@@ -50,6 +51,19 @@ def test_a_database_that_lacks_a_step_is_refused_with_the_command_to_run(databas
     assert upgrade(store) == ("9998_later",)
     assert upgrade(store) == ()
     open_store(Settings(database_url=database_url)).close()
+
+
+def test_files_of_this_version_that_cannot_be_read_do_not_make_the_database_one_of_a_newer(
+    database_url, store, tmp_path, monkeypatch
+):
+    """So it is where there are no file descriptors left. What could not be read is read again."""
+    directory = tmp_path / "migrations"
+    directory.mkdir()
+    monkeypatch.setattr(schema, "MIGRATIONS", directory)
+    with pytest.raises(Unavailable, match="cannot be read"):
+        state_of(store)
+    shutil.copytree(MIGRATIONS, directory, dirs_exist_ok=True)
+    assert state_of(store).is_current
 
 
 def test_a_step_that_fails_leaves_nothing_behind(empty_url, tmp_path, monkeypatch):
