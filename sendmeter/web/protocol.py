@@ -61,8 +61,6 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
         """Begin, if there is room."""
         super().connection_made(transport)
-        # Whatever the client does not take at once is waited for, and it is told when all of it is taken.
-        transport.set_write_buffer_limits(high=0)
         self.flow = self._flow = _Flow(transport)
         if not self._room.enter(self, self.loop):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, _no_room())
@@ -188,9 +186,18 @@ class Protocol(HttpToolsProtocol):
             self._take(self._rest)
         self.flow.resume_reading()
 
+    def takes_slowly(self) -> bool:
+        """Tell whether the client has not taken all that was written; if so, it is among the `untaken` until it has."""
+        if not self.transport.get_write_buffer_size():
+            return False
+        # So that it is told when all is taken. For every connection this would write each part of an answer by itself.
+        self.transport.set_write_buffer_limits(high=0)
+        return True
+
     def pause_writing(self) -> None:
         """Write no more until the client takes what was written."""
         super().pause_writing()
+        self._room.idle.pop(self, None)
         self._room.untaken.setdefault(self, self.loop.time())
 
     def resume_writing(self) -> None:
@@ -201,10 +208,14 @@ class Protocol(HttpToolsProtocol):
             self._idle_if_done()
 
     def _idle_if_done(self) -> None:
-        """Be idle where nothing comes, nothing is answered, and all answers are taken."""
+        """Be idle where nothing comes, nothing is answered, and no answer waits for the client."""
         is_done = (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
         if is_done and self not in self._room.unfinished and self not in self._room.untaken:
             self._room.idle[self] = self.loop.time()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's gives None
+        """Answer what came whole before the client said that nothing more comes; tell whether there is anything."""
+        return self._end_with_answers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request that is answered now, too, that nobody waits for it; those behind it are not begun."""
@@ -281,11 +292,28 @@ class Protocol(HttpToolsProtocol):
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer 400 with the error body, and close the connection; what came first is answered first."""
+        """Answer 400 with the error body, unless what came first is not answered yet, and close the connection."""
         self._refuse(HTTPStatus.BAD_REQUEST, InvalidRequest(msg, fix="Send a request of HTTP/1.1 (RFC 9112)."))
 
     def _refuse(self, status: HTTPStatus, refusal: Refusal) -> bool:
-        """Answer what is not a whole request, and close the connection; tell whether nothing is answered before."""
+        """Answer what is not a whole request, and close the connection.
+
+        Where requests before it are still to be answered it gets no answer, and the connection ends with theirs: then
+        it gives False.
+        """
+        if self._end_with_answers():
+            return False
+        cycle = self.cycle
+        if cycle is None or self._in_head or not (cycle.more_body and cycle.response_started):
+            self._write(status, refusal)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.end()
+        return True
+
+    def _end_with_answers(self) -> bool:
+        """Read no more, and close once what came whole is answered; tell whether there is anything to be answered."""
         if self.pipeline and self.cycle.more_body and self._answering is not None:
             # The broken request waits behind others. It is forgotten, and the last of those ends the connection.
             self.pipeline.popleft()
@@ -294,14 +322,8 @@ class Protocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
             self.flow.pause_reading()
             cycle.keep_alive = False
-            return False
-        if cycle is None or self._in_head or not (cycle.more_body and cycle.response_started):
-            self._write(status, refusal)
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
-        self.end()
-        return True
+            return True
+        return False
 
     def _write(self, status: HTTPStatus, refusal: Refusal) -> None:
         tracking_id = tracking.begin()

@@ -41,6 +41,9 @@ class Connection(Protocol):
     def has_unread(self) -> bool:
         """Tell whether something came that is not read yet."""
 
+    def takes_slowly(self) -> bool:
+        """Tell whether the client has not taken all that was written; if so, it is among the `untaken` until it has."""
+
     def end(self) -> None:
         """Close, once what was written is taken."""
 
@@ -62,7 +65,7 @@ class Room:
         # Those that found no place.
         self.beyond: set[Connection] = set()
         # Since when each waits for its client: for a request, for the end of one, for an answer to be taken. New ones
-        # come last, so that the first has waited longest. None is idle whose client has not taken all that was written.
+        # come last, so that the first has waited longest.
         self.idle: dict[Connection, float] = {}
         self.unfinished: dict[Connection, float] = {}
         self.untaken: dict[Connection, float] = {}
@@ -86,11 +89,15 @@ class Room:
         return True
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection."""
-        self._connections.discard(connection)
-        self.beyond.discard(connection)
+        """Forget a connection that is closed."""
+        self._let_go(connection)
         for waiting in (self.idle, self.unfinished, self.untaken):
             waiting.pop(connection, None)
+
+    def _let_go(self, connection: Connection) -> None:
+        """Give a connection's place away. Its client may still have to take what was written."""
+        self._connections.discard(connection)
+        self.beyond.discard(connection)
 
     def has_place(self, connection: Connection) -> bool:
         """Tell whether a connection may ask for anything: one that found no place may where others are idle now."""
@@ -119,17 +126,17 @@ class Room:
     def _make_room(self, now: float) -> bool:
         """Close the connection that has waited longest, an idle one first; tell whether there was one."""
         for connection in _long(self.idle, _IDLE_LEAST, now):
-            if not connection.has_unread():
-                self.leave(connection)
+            if not connection.takes_slowly() and not connection.has_unread():
                 connection.end()
+                self._let_go(connection)
                 return True
         for connection in _long(self.unfinished, _SLOW_LEAST, now):
             if connection.is_read() and not connection.has_unread() and connection.end_late():
-                self.leave(connection)
+                self._let_go(connection)
                 return True
         for connection in _long(self.untaken, _SLOW_LEAST, now):
-            self.leave(connection)
             connection.break_off()
+            self.leave(connection)
             return True
         return False
 
@@ -148,7 +155,7 @@ class Room:
         if self._refused:
             logger.warning("No room for further connections: %d requests were refused.", self._refused)
             self._refused = 0
-        if self._connections or self._keeps_reserve:
+        if self._connections or self.untaken or self._keeps_reserve:
             self._watch(loop)
 
     def _close_late(self, now: float) -> None:

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.mutants import ground, survivors
 
 AGAIN = bool(os.environ.get("MUTANTS_AGAIN"))
 """Try those once more that lived when this was run last, and those of functions that were changed since."""
+MEMORY = Path("/dev/shm")
+"""Where the tests' databases are kept, if it is there: each mutant makes some."""
 CHILDREN = os.environ.get("MUTANTS_CHILDREN", "2")
 
 
@@ -22,7 +25,9 @@ def main(parts):
         folder = ground.lay(part, anew=not AGAIN)
         _forget_living(folder)
         command = [sys.executable, "tests/mutants/kinds.py", "run", "--max-children", CHILDREN]
-        subprocess.run(command, cwd=folder, check=True, env=_environment())
+        with TemporaryDirectory(prefix="mutants-", dir=MEMORY if MEMORY.is_dir() else None) as files:
+            environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TMPDIR": files}
+            subprocess.run(command, cwd=folder, check=True, env=os.environ | environment)
         counts, living = survivors.read(folder)
         missing += _compared(part, living)
         totals.update(counts)
@@ -41,13 +46,6 @@ def _forget_living(folder: Path):
         codes = known["exit_code_by_key"]
         known["exit_code_by_key"] = {name: code if code == 1 else None for name, code in codes.items()}
         meta.write_text(json.dumps(known))
-
-
-def _environment():
-    """Give the tests' databases a folder in memory where there is one: each mutant makes some."""
-    memory = Path("/dev/shm")
-    quick = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **({"TMPDIR": str(memory)} if memory.is_dir() else {})}
-    return os.environ | quick
 
 
 def _compared(part, living):

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -15,8 +16,13 @@ EXAMPLES = int(os.environ.get("MUTANT_EXAMPLES", "60"))
 STATISTICS = Path("mutmut-stats.json")
 
 
-def pytest_configure():
-    """Stand in a time zone that no test names: what asks the machine for its own gives another answer there."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Stand in a time zone that no test names: what asks the machine for its own gives another answer there.
+
+    And write where nobody else does: pytest, told to keep nothing, removes what all its processes have when one ends.
+    """
+    config.option.basetemp = Path(tempfile.gettempdir(), f"mutant-{os.getpid()}")
     os.environ["TZ"] = "Pacific/Marquesas"
     time.tzset()
     # Nothing that a fork has got from its parent is looked through for garbage, which would copy it.

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.web.held import until, writing_held
 from tests.web.raw import EMAIL, EVENTS, check_refusal, chunked
 
 INVALID = (400, "invalid_request")
@@ -103,6 +104,31 @@ def test_a_client_that_does_not_wait_for_100_continue_keeps_its_connection(calle
         assert statuses in ([200, 200], [100, 200])
         assert statuses == [200, 200] or line.reply().status == 200
     assert caller.stored() == ["a", "b"]
+
+
+@pytest.mark.parametrize("behind", [b"", LIVE[:-2], LIVE], ids=["nothing", "half a request", "another"])
+def test_what_came_whole_before_its_client_said_that_nothing_more_comes_is_not_answered(caller, behind):
+    """As `nc -N` does. What was stored and not acknowledged would be sent again, or be a key that nobody was shown."""
+    with caller.line() as line:
+        with writing_held(caller.server.store):
+            line.send(caller.recording(EMAIL) + behind)
+            line.socket.shutdown(socket.SHUT_WR)
+            until(lambda: caller.server.bridge.limited_under_way == 1)
+            time.sleep(0.1)
+        assert line.reply().status == 200
+        assert behind != LIVE or line.reply().status == 200
+        assert line.ended()
+    assert caller.stored() == ["a"]
+
+
+def test_a_client_that_says_that_nothing_more_comes_keeps_an_idle_connection(caller):
+    with caller.line() as line:
+        line.send(LIVE)
+        assert line.reply().status == 200
+        line.socket.shutdown(socket.SHUT_WR)
+        began = time.monotonic()
+        assert line.ended()
+        assert time.monotonic() - began < 3
 
 
 def test_a_thousand_offers_to_upgrade_at_once_are_passed_over_like_one(caller):

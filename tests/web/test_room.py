@@ -271,6 +271,20 @@ def test_a_client_that_has_taken_its_answers_in_the_end_is_not_closed_while_its_
         assert line.reply().status == 200
 
 
+def test_a_client_that_takes_no_answer_keeps_its_connection_by_half_a_request_behind(sqlite_store):
+    """It has made room for another, and is not forgotten for that: nothing else would ever close it."""
+    with caller_of(sqlite_store, max_connections=1, request_timeout_seconds=3) as small, small.line() as line:
+        until(lambda: small.server.room.idle)
+        (connection,) = small.server.room.idle
+        small_window(line)
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        line.send(small.head("GET /openapi.json") + LIVE[:-2])
+        time.sleep(1.2)
+        assert connection.transport.get_write_buffer_size()
+        assert small.send(LIVE).status == 200
+        until(lambda: not held_by(line))
+
+
 def test_half_a_request_is_told_that_the_server_stops(sqlite_store):
     with ExitStack() as stack:
         with caller_of(sqlite_store) as caller:
