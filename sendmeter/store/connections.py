@@ -14,7 +14,7 @@ from sendmeter.store.failures import NotAnswering
 from sendmeter.store.urls import postgresql_url
 
 RV = TypeVar("RV")
-IDLE_SECONDS = 60
+IDLE_TRANSACTION_SECONDS = 60
 """How long PostgreSQL keeps a transaction open of which it hears nothing: its server may be behind a broken network."""
 
 
@@ -128,7 +128,7 @@ def _parameters(url: str, busy_timeout_seconds: float, answer_seconds: float | N
     given = conninfo_to_dict(url)
     options = f"-c lock_timeout={int(busy_timeout_seconds * 1000)}"
     if answer_seconds is not None:
-        options += f" -c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+        options += f" -c idle_in_transaction_session_timeout={IDLE_TRANSACTION_SECONDS}s"
     parameters = {
         "connect_timeout": max(2, int(busy_timeout_seconds)),
         "application_name": "sendmeter",

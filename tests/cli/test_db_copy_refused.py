@@ -101,13 +101,17 @@ DAMAGES = [
 ]
 
 
+def said(table, damage):
+    return f"{table} has " if damage.startswith("DELETE") else f"the rows of {table} are not the same"
+
+
 @pytest.mark.parametrize(("table", "damage"), DAMAGES)
 def test_a_row_that_arrives_otherwise_in_sqlite_is_noticed_and_nothing_is_kept(
     table, damage, whole, run_here, tmp_path
 ):
     run_here("organizations", "list", "--database", "target.db")
     changed(tmp_path / "target.db", f"CREATE TRIGGER damage AFTER INSERT ON {table} BEGIN {damage}; END")
-    refused(run_here, str(whole), "target.db", "The verification failed: ", table, "Nothing was copied.")
+    refused(run_here, str(whole), "target.db", f"The verification failed: {said(table, damage)}", "Nothing was copied.")
     assert is_empty(f"sqlite:///{tmp_path}/target.db")
 
 
@@ -119,7 +123,7 @@ def test_a_row_that_arrives_otherwise_in_postgresql_is_noticed_and_nothing_is_ke
         body = f"BEGIN {damage}; RETURN NULL; END"
         database.execute(f"CREATE FUNCTION damage() RETURNS trigger AS $$ {body} $$ LANGUAGE plpgsql")
         database.execute(f"CREATE TRIGGER damage AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION damage()")
-    refused(run_here, str(whole), postgres_url, "The verification failed: ", table)
+    refused(run_here, str(whole), postgres_url, f"The verification failed: {said(table, damage)}")
     assert is_empty(postgres_url)
 
 

@@ -54,6 +54,13 @@ def test_a_token_of_another_organization_number_is_nobodys(store, organization):
             keys.caller_of(store, token_of(number, secret), NOON)
 
 
+def test_an_operator_finds_the_key_to_revoke_in_whichever_organization_has_it(store, organization):
+    other = organizations.create(store, "Other", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
+    for each in (organization, other):
+        made = keys.create(store, each.number, "gateway", [], NOON, by="test")
+        assert keys.revoke(store, made.key.key_id, NOON, by="test").organization_number == each.number
+
+
 def test_a_key_that_there_is_not_cannot_be_revoked(store, organization):
     with pytest.raises(NotFound, match="no key 'key_nothing'"):
         keys.revoke(store, "key_nothing", NOON, by="test")
