@@ -1,9 +1,11 @@
 """A backup is the whole database in a new file of its own, or there is none; it replaces nothing."""
 
+import errno
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,9 @@ def test_a_backup_has_everything_and_may_be_read_by_whoever_may_read_the_databas
     assert done == Backup(file.stat().st_size, 1, {}, is_verified=True)
     assert steps[-1][0] == steps[-1][1]
     assert file.stat().st_mode & 0o777 == 0o640
+    file.unlink()
+    assert back_up(sqlite_store, file, ignored).is_verified
+    assert file.exists()
     assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
     with closing(Store(f"sqlite:///{file}")) as copy:
         check(copy, organization)
@@ -66,13 +71,26 @@ def test_where_there_is_nothing_to_back_up_no_file_is_made(url, refusal, said, t
     assert {file for file in tmp_path.iterdir() if "empty.db-" not in file.name} == before
 
 
-def test_a_file_that_is_there_is_not_replaced_not_even_one_that_comes_meanwhile(sqlite_store, tmp_path):
+@pytest.mark.parametrize("knows_second_names", [True, False])
+def test_a_file_that_is_there_is_not_replaced_not_even_one_that_comes_meanwhile(
+    knows_second_names, sqlite_store, tmp_path, monkeypatch
+):
+    """Not every file system can give a file a second name: that of a memory card, or a share."""
+
+    def refuse(file, _target):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(file))
+
+    if not knows_second_names:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
     file = tmp_path / "backup.db"
 
     def meanwhile(_done, _of):
         file.write_text("precious")
 
-    for progress in (meanwhile, ignored):
+    def too_late(_done, _of):
+        pytest.fail("it is copied in vain")
+
+    for progress in (meanwhile, too_late):
         with pytest.raises(Conflict, match="is there already"):
             back_up(sqlite_store, file, progress)
         assert file.read_text() == "precious"

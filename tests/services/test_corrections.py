@@ -44,6 +44,14 @@ def test_a_void_takes_the_event_back_where_it_was_counted(store):
     check(store, organization)
 
 
+def test_corrections_are_counted_from_one(store):
+    organization = founded(store)
+    record(store, organization, {"id": "e", "channel": "SMS"})
+    settle(store, organization, "e", 5)
+    void(store, organization, "e")
+    assert [each.number for each in entry(store, organization, "e").corrections] == [1, 2]
+
+
 def test_a_voided_event_is_voided_once_and_settled_no_more_and_its_id_stays_used(store):
     organization = founded(store)
     record(store, organization, {"id": "e", "channel": "SMS"})

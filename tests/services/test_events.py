@@ -9,7 +9,7 @@ import pytest
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.events import UsageEvent
-from sendmeter.errors import Conflict
+from sendmeter.errors import Conflict, InvalidRequest
 from sendmeter.services import events, organizations, usage
 from sendmeter.services.verify import differences
 from sendmeter.store import Store
@@ -158,3 +158,15 @@ def test_a_sender_is_told_what_differs_from_what_and_what_to_do_instead(sqlite_s
     assert refusal.value.message == f"{message} known already with other content."
     assert refusal.value.fix == fix
     assert [fault.message.partition(" of source api ")[2] for fault in refusal.value.faults] == said
+
+
+def test_each_time_that_is_refused_is_told(sqlite_store):
+    organization = founded(sqlite_store)
+    sent = [
+        {"id": name, "channel": "SMS", "occurredAt": at}
+        for name, at in (("a", "2026-11-21T12:00:00Z"), ("b", "2020-01-01T00:00:00Z"))
+    ]
+    with pytest.raises(InvalidRequest) as refusal:
+        calls.record(sqlite_store, organization, {"id": "right", "channel": "SMS"}, *sent)
+    assert len(refusal.value.faults) == 2
+    assert all(fault.message.startswith("occurredAt ") for fault in refusal.value.faults)

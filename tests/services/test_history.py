@@ -224,6 +224,9 @@ def test_a_cycle_that_was_written_under_other_rules_of_its_zone_is_joined_by_its
         (moved.end, Cycle(moved.end, datetime(2026, 12, 1, tzinfo=UTC))),
     ):
         assert usage.get(sqlite_store, organization.number, now, known_costs=True, grace_seconds=0).cycle == expected
+    october = date(2026, 10, 15)
+    (period,) = history(sqlite_store, organization, october, october, "billing")
+    assert period.usage.cycle == moved
 
 
 def test_a_period_says_each_thing_under_its_own_name(sqlite_store):

@@ -7,7 +7,7 @@ import pytest
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.domain.keys import token_of
-from sendmeter.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
+from sendmeter.errors import Fault, Forbidden, InvalidRequest, NotFound, Unauthorized
 from sendmeter.services import keys, organizations
 from tests.live import NOON
 
@@ -110,9 +110,27 @@ def test_a_key_that_expires_makes_none_that_outlives_it(store, organization):
     end = NOON + timedelta(days=1)
     caller = keys.create(store, organization.number, "boss", ["keys:write"], NOON, by="test", expires_at=end).key
     for expires_at in (None, end + timedelta(microseconds=1)):
-        with pytest.raises(Forbidden, match="none that outlives it"):
+        with pytest.raises(Forbidden, match=r"outlives it; this key expires at 2026-11-21T12:00:00Z"):
             keys.grant(store, caller, "for ever", ["keys:write"], NOON, expires_at=expires_at)
     assert keys.grant(store, caller, "x", [], NOON, expires_at=end).key.expires_at == end
+
+
+def test_a_key_makes_one_for_its_own_account(store, organization):
+    store.write(lambda: store.execute("INSERT INTO accounts VALUES (?, 'acc_zzz', 0)", (organization.number,)))
+    caller = keys.create(store, organization.number, "boss", [], NOON, by="test", account_id="acc_zzz").key
+    assert keys.grant(store, caller, "gateway", [], NOON).key.account_id == "acc_zzz"
+
+
+@pytest.mark.parametrize("number", [(1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_a_token_of_a_number_that_no_database_holds_is_nobodys(store, number):
+    with pytest.raises(Unauthorized, match="not known"):
+        keys.caller_of(store, token_of(number, bytes(32)), NOON)
+
+
+def test_a_cursor_that_is_none_is_refused_with_what_is_wrong(store, organization):
+    with pytest.raises(InvalidRequest) as refusal:
+        keys.search(store, organization.number, "nonsense", 2)
+    assert refusal.value.faults == (Fault("query:cursor", "is not a cursor of this listing"),)
 
 
 def test_a_secret_is_not_shown_by_what_holds_it(store, organization):

@@ -2,12 +2,16 @@
 
 import base64
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from sendmeter.domain.providers import Health, Trouble
 from sendmeter.errors import NotFound, Unavailable
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import providers
+from sendmeter.services.providers import Status
 from sendmeter.services.vault import Vault, new_key
 from tests.live import NOON
 from tests.providers.signed import SES_ACCOUNT, Amazon, ses_event, sns
@@ -40,6 +44,60 @@ def test_the_audit_log_tells_who_removed_a_provider_and_that_it_can_be_done_once
     with pytest.raises(NotFound, match="twilio is not set up"):
         providers.remove(sqlite_store, organization.number, "twilio", NOON, by="key_2")
     assert len(log(sqlite_store, organization)) == 2
+
+
+def test_a_provider_says_each_thing_under_its_own_name(sqlite_store):
+    organization = founded(sqlite_store)
+    status, _ = add(sqlite_store, organization, Vault(new_key()))
+    told = {
+        "provider": "twilio",
+        "endpointId": status.connection.endpoint_id,
+        "endpointUrl": "https://meter.test/x",
+        "accountSid": TWILIO["accountSid"],
+        "records": False,
+        "asksForPrices": True,
+        "pendingCosts": 0,
+        "createdAt": "2026-11-20T12:00:00Z",
+    }
+    assert status.to_json("https://meter.test/x") == told | {"state": "ok"}
+    trouble = Trouble("20003", "It fails.", NOON + timedelta(seconds=1))
+    instants = [NOON + timedelta(seconds=number) for number in range(2, 7)]
+    health = Health(NOON, instants[0], 1, trouble, instants[1], instants[2])
+    failing = Status(replace(status.connection, health=health), 7, instants[3], instants[4])
+    assert failing.to_json("https://meter.test/x") == told | {
+        "state": "failing",
+        "pendingCosts": 7,
+        "failingSince": "2026-11-20T12:00:02Z",
+        "lastAnswerAt": "2026-11-20T12:00:03Z",
+        "lastReceiptAt": "2026-11-20T12:00:04Z",
+        "oldestPendingCost": "2026-11-20T12:00:05Z",
+        "nextQuestionAt": "2026-11-20T12:00:06Z",
+        "lastTrouble": {"code": "20003", "message": "It fails.", "at": "2026-11-20T12:00:01Z"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "records"),
+    [
+        ("twilio", TWILIO, False),
+        ("twilio", TWILIO | {"records": False}, False),
+        ("twilio", TWILIO | {"records": True}, True),
+        ("ses", SES_ACCOUNT, True),
+    ],
+)
+def test_what_a_provider_tells_is_recorded_where_that_is_asked_for_or_nobody_else_can(
+    provider, given, records, sqlite_store
+):
+    status, _ = add(sqlite_store, founded(sqlite_store), Vault(new_key()), provider, given)
+    assert status.connection.records is records
+    assert "records" not in status.connection.settings
+
+
+def test_the_audit_log_tells_a_change_from_an_addition(sqlite_store):
+    organization = founded(sqlite_store)
+    for _ in range(2):
+        add(sqlite_store, organization, Vault(new_key()))
+    assert [told for _, told, _ in log(sqlite_store, organization)] == ["provider.changed", "provider.added"]
 
 
 def test_secrets_are_encrypted_anew_for_all_organizations_and_the_old_key_can_go(sqlite_store):

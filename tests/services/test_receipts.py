@@ -54,6 +54,11 @@ def test_a_receipt_that_comes_before_its_event_is_lost(store):
     check(store, organization)
 
 
+def test_a_receipt_that_comes_again_before_its_event_says_something_new(store):
+    organization = founded(store)
+    assert [take(store, organization, told(7)) for _ in range(2)] == ["kept", "known"]
+
+
 def test_a_receipt_that_comes_again_counts_again(store):
     organization = founded(store)
     record(store, organization, SMS)
@@ -136,6 +141,14 @@ def test_two_events_of_one_message_have_its_cost_twice(store, told_first):
     second = entry(store, organization, "second").corrections[0]
     assert second.reason == "the cost of the message is that of event s of source api"
     check(store, organization)
+
+
+def test_events_of_one_message_keep_those_of_another_in_their_batch_from_its_cost(store):
+    organization = founded(store)
+    take(store, organization, told(7))
+    take(store, organization, told(9, message_id="SM2"))
+    record(store, organization, SMS, {**SMS, "id": "second"}, {**SMS, "id": "other", "providerMessageId": "SM2"})
+    assert [entry(store, organization, each).cost_nano_usd for each in ("s", "second", "other")] == [7, 0, 9]
 
 
 @pytest.mark.parametrize("told_first", [True, False])
@@ -276,6 +289,13 @@ def test_what_is_told_later_of_a_message_that_somebody_else_recorded_under_its_i
     check(store, organization)
 
 
+def test_a_receipt_without_a_cost_settles_an_event_that_somebody_else_recorded_under_its_id(store):
+    organization = founded(store)
+    record(store, organization, {"id": "SM1", "source": "twilio", "channel": "SMS"})
+    assert take(store, organization, told(None), records=True) == "known"
+    assert sms(store, organization).pending == 1
+
+
 def test_a_receiver_that_records_fails_at_an_event_that_is_recorded_at_the_same_moment(store):
     organization = founded(store)
     connect(store, organization.number, "twilio", records=True)
@@ -357,12 +377,13 @@ def test_what_comes_at_once_is_counted_twice_or_not_at_all(store, records):
     check(store, organization)
 
 
-def test_what_a_provider_corrects_without_end_is_refused(store):
+def test_what_a_provider_corrects_without_end_is_refused(store, caplog):
     organization = founded(store)
     record(store, organization, SMS)
     outcomes = [take(store, organization, told(USD + number, NOON + number * TICK)) for number in range(25)]
     assert outcomes == ["settled"] * corrections.MOST_CORRECTIONS + ["known"] * (25 - corrections.MOST_CORRECTIONS)
     assert len(entry(store, organization, "s").corrections) == corrections.MOST_CORRECTIONS
+    assert f"was corrected {corrections.MOST_CORRECTIONS} times: what provider:twilio tells is left" in caplog.text
     check(store, organization)
 
 
@@ -373,6 +394,8 @@ def test_two_events_that_are_reported_at_once_after_a_void_have_the_cost_of_thei
     corrections.void(store, organization.number, ("api", "s"), "never sent", NOON, by="key_1")
     record(store, organization, {**SMS, "id": "a"}, {**SMS, "id": "b"})
     assert [entry(store, organization, each).cost_nano_usd for each in "ab"] == [7, 0]
+    (second,) = entry(store, organization, "b").corrections
+    assert second.reason == "the cost of the message is that of event a of source api"
     assert sms(store, organization).cost_nano_usd == 7
     check(store, organization)
 
