@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from tests.mutants import ground, survivors
 
 AGAIN = bool(os.environ.get("MUTANTS_AGAIN"))
-"""Try those once more that lived when this was run last, and those of functions that were changed since."""
+"""Try those alone that lived without a reason when this was run last, and those of functions changed since."""
 MEMORY = Path("/dev/shm")
 """Where the tests' databases are kept, if it is there: each mutant makes some."""
 CHILDREN = os.environ.get("MUTANTS_CHILDREN", "2")
@@ -22,8 +22,9 @@ def main(parts):
     totals: Counter[str] = Counter()
     missing = []
     for part in parts:
+        if AGAIN:
+            _forget_living(part)
         folder = ground.lay(part, anew=not AGAIN)
-        _forget_living(folder)
         command = [sys.executable, "tests/mutants/kinds.py", "run", "--max-children", CHILDREN]
         with TemporaryDirectory(prefix="mutants-", dir=MEMORY if MEMORY.is_dir() else None) as files:
             environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TMPDIR": files}
@@ -38,13 +39,17 @@ def main(parts):
     return bool(missing)
 
 
-def _forget_living(folder: Path):
+def _forget_living(part):
     """Let mutmut try what it found to live, with the tests of now; what was killed is, until its source changes."""
+    folder = ground.folder_of(part)
+    known_reasons = survivors.reasons(part)
+    excused = {mutant.name for mutant in survivors.read(folder)[1] if mutant.told in known_reasons}
     (folder / "mutants/mutmut-stats.json").unlink(missing_ok=True)
     for meta in folder.glob("mutants/sendmeter/**/*.meta"):
         known = json.loads(meta.read_text())
         codes = known["exit_code_by_key"]
-        known["exit_code_by_key"] = {name: code if code == 1 else None for name, code in codes.items()}
+        stay = {name: code for name, code in codes.items() if code == 1 or name in excused}
+        known["exit_code_by_key"] = dict.fromkeys(codes) | stay
         meta.write_text(json.dumps(known))
 
 

@@ -28,9 +28,14 @@ TYPES = ["--no-warn-unused-ignores", "--output=json", "-p"]
 KEPT = {"classmethod", "staticmethod"}
 
 
+def folder_of(part: str) -> Path:
+    """Name the folder of a part."""
+    return ROOT / "build" / "mutants" / part
+
+
 def lay(part: str, *, anew: bool) -> Path:
     """Make the folder of a part, or bring it up to date; what was found out is kept where it need not begin anew."""
-    ground = ROOT / "build" / "mutants" / part
+    ground = folder_of(part)
     if anew:
         shutil.rmtree(ground, ignore_errors=True)
     for source in sorted([*ROOT.glob("sendmeter/**/*"), *ROOT.glob("handlers/**/*")]):

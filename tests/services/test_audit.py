@@ -14,4 +14,6 @@ def test_what_is_done_at_one_instant_is_told_in_its_order(sqlite_store):
             audit.add(sqlite_store, organization.number, "limits.changed", {}, by=each, now=NOON)
 
     sqlite_store.write(work)
-    assert [entry.by for entry in audit.newest(sqlite_store, organization.number, 200)] == by[::-1]
+    told = audit.newest(sqlite_store, organization.number, 200)
+    assert [entry.by for entry in told] == by[::-1]
+    assert {entry.entry_id[:4] for entry in told} == {"aud_"}

@@ -10,6 +10,7 @@ from sendmeter.domain.keys import token_of
 from sendmeter.errors import Fault, Forbidden, InvalidRequest, NotFound, Unauthorized
 from sendmeter.services import keys, organizations
 from tests.live import NOON
+from tests.services.calls import log
 
 
 @pytest.fixture
@@ -113,6 +114,14 @@ def test_a_key_that_expires_makes_none_that_outlives_it(store, organization):
         with pytest.raises(Forbidden, match=r"outlives it; this key expires at 2026-11-21T12:00:00Z"):
             keys.grant(store, caller, "for ever", ["keys:write"], NOON, expires_at=expires_at)
     assert keys.grant(store, caller, "x", [], NOON, expires_at=end).key.expires_at == end
+
+
+def test_the_audit_log_tells_what_a_key_may_do_and_until_when(store, organization):
+    end = NOON + timedelta(days=1)
+    made = keys.create(store, organization.number, "gateway", ["holds:write"], NOON, by="key_1", expires_at=end)
+    told = {"keyId": made.key.key_id, "name": "gateway", "scopes": ["holds:write"]}
+    expiring = told | {"expiresAt": "2026-11-21T12:00:00Z"}
+    assert log(store, organization) == [("key_1", "key.created", expiring)]
 
 
 def test_a_key_makes_one_for_its_own_account(store, organization):
