@@ -29,9 +29,6 @@ def test_a_backup_has_everything_and_may_be_read_by_whoever_may_read_the_databas
     assert done == Backup(file.stat().st_size, 1, {}, is_verified=True)
     assert steps[-1][0] == steps[-1][1]
     assert file.stat().st_mode & 0o777 == 0o640
-    file.unlink()
-    assert back_up(sqlite_store, file, ignored).is_verified
-    assert file.exists()
     assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
     with closing(Store(f"sqlite:///{file}")) as copy:
         check(copy, organization)
@@ -94,6 +91,9 @@ def test_a_file_that_is_there_is_not_replaced_not_even_one_that_comes_meanwhile(
         with pytest.raises(Conflict, match="is there already"):
             back_up(sqlite_store, file, progress)
         assert file.read_text() == "precious"
+    file.unlink()
+    assert back_up(sqlite_store, file, ignored).is_verified
+    assert file.exists()
     assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
 
 
