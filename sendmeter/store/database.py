@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from peewee import EXCEPTIONS, ExceptionWrapper, OperationalError  # type: ignore[attr-defined]  # not in its stub
@@ -145,6 +146,21 @@ class Store:
             logger.error("database: %s is not the file any more that this process has opened", self.path)
             raise failures.MOVED.refusal()
 
+    def _check_log(self) -> None:
+        """Refuse to make a file of SQLite beside the log of one that is away: SQLite would throw that log away.
+
+        Raises ValueError.
+        """
+        if self.path is None or self._file is not None:
+            return
+        file, log = Path(self.path), Path(f"{self.path}-wal")
+        # In this order: whoever makes a database at this moment makes its file first.
+        if log.exists() and log.stat().st_size and not file.exists():
+            raise ValueError(
+                f"There is no {file}, but {log}: it has what was recorded last in a database that was moved away or "
+                f"deleted. Put {file} back, or move {log} to where that is now; if it was deleted, delete {log}."
+            )
+
     def _written(self, work: Callable[[], T]) -> T:
         try:
             done = self._run(work, self._transaction)
@@ -189,6 +205,7 @@ class Store:
             if self._silent_at > asked:
                 raise failures.SILENT.refusal()
             self.check_file()
+            self._check_log()
             self.database.manual_close()
             self._connect_patiently()
             if self.is_sqlite and self._file is None:

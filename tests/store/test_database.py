@@ -12,6 +12,7 @@ from peewee import IntegrityError
 
 from sendmeter.errors import Unavailable
 from sendmeter.store import Store
+from sendmeter.store.schema import upgrade
 
 COUNT = "SELECT COUNT(*) FROM organizations"
 INSERT = (
@@ -71,6 +72,30 @@ def test_a_new_file_that_another_process_does_not_let_go_of_is_unavailable(tmp_p
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):
             store.read(lambda: store.execute("SELECT 1"))
+
+
+def test_a_new_file_beside_the_log_of_one_that_was_moved_away_would_throw_that_log_away(tmp_path):
+    """As after a kill: what was acknowledged last is in no other file until its own database is opened again."""
+    file, moved = tmp_path / "test.db", tmp_path / "moved.db"
+    with closing(sqlite3.connect(file)) as killed:
+        killed.execute("PRAGMA journal_mode = wal")
+        killed.execute("CREATE TABLE kept AS SELECT 1")
+        killed.commit()
+        file.rename(moved)
+        log = (tmp_path / "test.db-wal").read_bytes()
+        assert log
+        with (
+            closing(Store(f"sqlite:///{file}")) as store,
+            pytest.raises(ValueError, match=r"test\.db-wal.*put .* back"),
+        ):
+            upgrade(store)
+        assert not file.exists()
+        assert (tmp_path / "test.db-wal").read_bytes() == log
+        moved.rename(file)
+    (tmp_path / "other.db-wal").touch()
+    with closing(Store(f"sqlite:///{tmp_path}/other.db")) as store:
+        upgrade(store)
+        assert count(store) == 0
 
 
 def test_what_a_failed_unit_of_work_wrote_is_gone(store):
