@@ -86,7 +86,7 @@ def test_a_new_file_beside_the_log_of_one_that_was_moved_away_would_throw_that_l
         assert log
         with (
             closing(Store(f"sqlite:///{file}")) as store,
-            pytest.raises(ValueError, match=r"test\.db-wal.*put .* back"),
+            pytest.raises(ValueError, match=r"test\.db-wal.*Put .* back"),
         ):
             upgrade(store)
         assert not file.exists()
