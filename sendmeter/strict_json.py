@@ -8,13 +8,13 @@ MOST_LEVELS: Final = 32
 
 
 class _NotJsonError(ValueError):
-    """What Python would read beyond JSON."""
+    """What Python would read beyond JSON, or in one of two ways."""
 
 
 def read(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
     """Read JSON (RFC 8259), bytes of it as UTF-8; numbers with a fraction or an exponent become exact decimals.
 
-    Raises ValueError, which says what is wrong, where it is none, is too deep or has a number too long.
+    Raises ValueError, which says what is wrong, where it is none or too deep, has a number too long or a member twice.
     """
     try:
         value = _DECODER.decode(text.decode() if isinstance(text, bytes) else text)
@@ -50,4 +50,12 @@ def _no_constant(name: str) -> NoReturn:
     raise _NotJsonError(f"has {name}, which is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Take each member once: of two, whoever read the request before may have read the other (RFC 8259, 4)."""
+    made = dict(members)
+    if len(made) < len(members):
+        raise _NotJsonError("has a member twice in one object")
+    return made
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_once)

@@ -47,8 +47,9 @@ class _Commands(click.Group):
             told = [refusal.message, *(f"  {fault.pointer}: {fault.message}" for fault in refusal.faults)]
             if isinstance(refusal, Unavailable) and refusal.__cause__ is not None:
                 told.append(str(refusal.__cause__).strip().partition("\n")[0])
-            if refusal.fix and refusal.fix != type(refusal).fix:
-                told.append(refusal.fix)
+            # What the class says in general is for whoever sends requests.
+            if fix := refusal.fix.removeprefix(type(refusal).fix).strip():
+                told.append(fix)
             raise click.ClickException("\n".join(told)) from refusal
         except (UnknownSchema, ValueError) as error:
             raise click.ClickException(str(error)) from error

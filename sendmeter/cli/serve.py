@@ -18,6 +18,7 @@ from sendmeter.cli.workers import Workers
 from sendmeter.contract import contract
 from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, connect, open_store
+from sendmeter.store.health import check_permission
 from sendmeter.web.room import Room
 
 BACKLOG = 2048
@@ -74,6 +75,7 @@ def run(
     """Serve until told to stop; `announce` is called with the server's URL when it can be asked."""
     configure_logging(settings)
     connections = allowed_connections(settings)
+    check_permission(connect(settings))
     # Lays the tables of an empty database, and refuses one of another version, before any worker starts.
     open_store(settings).close()
     with listening(host, port) as (listener, url):

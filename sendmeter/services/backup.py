@@ -44,11 +44,11 @@ def back_up(store: Store, file: Path, progress: Callable[[int, int], None]) -> B
     if state_of(store).is_empty:
         raise Conflict(f"{store.path} has no tables: there is nothing to back up.", fix="Name another database.")
     with _partial(file) as partial:
-        # It has the hashes of all keys: nobody who may not read the one may read the other.
-        shutil.copymode(store.path, partial)
         backup.write(store, partial, progress)
         with closing(Store(str(partial))) as copy:
             made = _verified(copy, partial.stat().st_size)
+        # It has the hashes of all keys: nobody who may not read the one may read the other. Until now nobody else may.
+        shutil.copymode(store.path, partial)
     return made
 
 

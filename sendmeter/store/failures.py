@@ -44,7 +44,8 @@ SILENT = Cause("The database does not answer.", "see whether the database runs a
 FULL = Cause("The disk of the database is full.", "free space on the disk of the database")
 READ_ONLY = Cause(
     "The database cannot be written to.",
-    "let the server write to the database and its folder, and see that the database is no read-only copy",
+    "let the server write to the database, the files beside it (-wal, -shm) and their folder, and see that it is no "
+    "read-only copy",
 )
 LOCKED = Cause(
     "Another process keeps the database locked.", "end what has kept the database, or a part of it, locked for so long"

@@ -1,5 +1,6 @@
 """Whether the database can be written to."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,20 @@ from sendmeter.store.schema import HISTORY
 ROOM_BYTES = 1_048_576
 """What a request may carry. On a disk with less than that a page may still be written, and a request not."""
 _WRITTEN = "organizations, events, cycle_counters, day_counters, holds"
+
+
+def check_permission(store: Store) -> None:
+    """Refuse a file of SQLite, or its folder, that this process may not write to, before it is opened.
+
+    What SQLite makes beside a file has the file's permissions: it could not be written to later, when the file can.
+    Raises ValueError.
+    """
+    if store.path is None:
+        return
+    file = Path(store.path).absolute()
+    for place in (file, file.parent):
+        if place.exists() and not os.access(place, os.W_OK, effective_ids=True):
+            raise ValueError(f"{place} cannot be written to: let the server write to it, and start it again.")
 
 
 def try_writing(store: Store) -> None:

@@ -8,6 +8,7 @@ Java's own client does with each first request. How long a client is waited for,
 
 import asyncio
 import logging
+import re
 import select
 from functools import partial
 from http import HTTPStatus
@@ -28,6 +29,7 @@ PIECE = 4_096
 access_log = logging.getLogger("sendmeter.access")
 _TOO_LARGE = f"The request's header is larger than {HEAD_LIMIT:,} bytes."
 _FRAMING = (b"content-length", b"transfer-encoding")
+_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 
 class _Flow(FlowControl):
@@ -144,6 +146,8 @@ class Protocol(HttpToolsProtocol):
             self._pending_size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             self._check_size()
             self._check_head()
+            # Nobody of HTTP/1.0 waits for that, or would understand it (RFC 9110, 10.1.1).
+            self.expect_100_continue &= self.parser.get_http_version() == "1.1"
             super().on_headers_complete()
             self._pending_size = 0
             self._in_head = False
@@ -152,9 +156,10 @@ class Protocol(HttpToolsProtocol):
         """Refuse what a proxy in front may read otherwise, so that no request hides in another (RFC 9112, 3.2, 6.1)."""
         version = self.parser.get_http_version()
         codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        is_of_its_version = (version == "1.1" and hosts == 1) or (version == "1.0" and hosts <= 1 and not codings)
-        if codings not in ([], [b"chunked"]) or b"#" in self.url or not is_of_its_version:
+        hosts = [value for name, value in self.headers if name == b"host"]
+        is_of_its_version = (version == "1.1" and hosts) or (version == "1.0" and not codings)
+        is_of_one_host = len(hosts) <= 1 and all(_HOST.fullmatch(host) for host in hosts)
+        if codings not in ([], [b"chunked"]) or b"#" in self.url or not is_of_its_version or not is_of_one_host:
             raise HttpParserError("can be read in two ways")
 
     def on_body(self, body: bytes) -> None:

@@ -1,10 +1,13 @@
 """How the store opens databases, keeps what it acknowledged, and fails."""
 
+import os
 import secrets
 import sqlite3
 import threading
 import traceback
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -12,6 +15,7 @@ from peewee import IntegrityError
 
 from sendmeter.errors import Unavailable
 from sendmeter.store import Store
+from sendmeter.store.health import check_permission
 from sendmeter.store.schema import upgrade
 
 COUNT = "SELECT COUNT(*) FROM organizations"
@@ -96,6 +100,36 @@ def test_a_new_file_beside_the_log_of_one_that_was_moved_away_would_throw_that_l
     with closing(Store(f"sqlite:///{tmp_path}/other.db")) as store:
         upgrade(store)
         assert count(store) == 0
+
+
+@contextmanager
+def as_somebody_else():
+    """Be no root, who may write everywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_server_begins_with_a_file_or_a_folder_that_it_may_not_write_to():
+    """What SQLite made beside it would stay as it is when the file is mended."""
+    with TemporaryDirectory() as name:
+        folder, file = Path(name), Path(name, "test.db")
+        with closing(Store(f"sqlite:///{file}")) as store:
+            for mode, of_folder, unwritable in ((None, 0o555, folder), (0o444, 0o777, file), (0o666, 0o777, None)):
+                if mode:
+                    file.touch()
+                    file.chmod(mode)
+                folder.chmod(of_folder)
+                with as_somebody_else():
+                    if unwritable is None:
+                        check_permission(store)
+                    else:
+                        with pytest.raises(ValueError, match=f"^{unwritable} cannot be written to"):
+                            check_permission(store)
 
 
 def test_what_a_failed_unit_of_work_wrote_is_gone(store):

@@ -93,6 +93,8 @@ def test_every_kind_of_json_is_read(body):
         (b"NaN", "has NaN, which is not JSON"),
         (b"[Infinity]", "has Infinity, which is not JSON"),
         (b'{"a": -Infinity}', "has -Infinity, which is not JSON"),
+        (b'{"id": 1, "id": 1}', "has a member twice in one object"),
+        (b'[{"a": {"b": 1, "\\u0062": 2}}]', "has a member twice in one object"),
         (b"\xff", "is not UTF-8 at byte 0"),
         (b'["\xed\xa0\x80"]', "is not UTF-8 at byte 2"),
         (b'["\xc0\x80"]', "is not UTF-8 at byte 2"),

@@ -97,6 +97,17 @@ def test_a_refusal_in_place_of_100_continue_ends_the_connection(caller):
     assert caller.stored() == []
 
 
+def test_a_client_of_http_1_0_is_told_to_go_on_in_a_way_that_it_does_not_know(caller):
+    head = caller.head(
+        f"POST {EVENTS}", "Content-Type: application/json", "Expect: 100-continue", f"Content-Length: {len(EMAIL)}"
+    )
+    with caller.line() as line:
+        line.send(head.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        time.sleep(0.1)
+        line.send(EMAIL)
+        assert line.reply().status == 200
+
+
 def test_a_client_that_does_not_wait_for_100_continue_keeps_its_connection(caller):
     with caller.line() as line:
         line.send(caller.recording(EMAIL, "Expect: 100-continue") + caller.recording(email("b")))

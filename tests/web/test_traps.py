@@ -271,7 +271,12 @@ def test_a_header_that_nobody_reads_changes_nothing(caller, header):
     assert caller.send(caller.recording(EMAIL, header)).status == 200 or header.startswith("Content-Type")
 
 
-@pytest.mark.parametrize("host", ["", "other", "a b", "[", "\xff", "a:b", "a/b", "..", "../.."])
+@pytest.mark.parametrize("host", ["", "other", "[", "a:b", "[::1]:80", "..", "%", "-_"])
 def test_what_a_host_is_called_changes_nothing(caller, host):
     request = caller.head(f"GET {USAGE}").replace(b"meter.test", host.encode("latin-1"))
     assert caller.send(request).status == 200
+
+
+@pytest.mark.parametrize("host", ["a b", "\xff", "a/b", "../..", "a@b", "a\tb", "a?b", '"a"'])
+def test_what_cannot_be_a_host_is_refused(caller, host):
+    caller.refused(caller.head(f"GET {USAGE}").replace(b"meter.test", host.encode("latin-1")), 400, "invalid_request")

@@ -149,7 +149,8 @@ def test_an_answer_follows_what_a_client_says_of_itself(shared_server, target, n
     with Line(shared_server.url) as line:
         line.send(head("GET", path, key))
         honest = line.reply().body
-        for value in ("evil.example", "evil.example:1", "127.0.0.1", "[::1]", "a@b", "a,b", "*", "\x80", ""):
+        strange = () if name == "Host" else ("a@b", "\x80")
+        for value in ("evil.example", "evil.example:1", "127.0.0.1", "[::1]", "a,b", "*", "", *strange):
             line.send(head("GET", path, key, f"{name}: {value}"))
             told = line.reply()
             assert told.body == honest

@@ -132,7 +132,7 @@ def test_any_cursor_of_another_organization_begins_a_page(shared_server, operati
 
 @pytest.mark.parametrize("operation_id", LISTINGS)
 def test_a_cursor_that_was_changed_anywhere_or_cut_begins_a_page(shared_server, operation_id):
-    world = World.of(shared_server)
+    world, _ = World.of(shared_server), World.of(shared_server)
     world.client.record({"id": "more", "channel": "SMS"})
     query, (cursor, *_) = cursors(world, operation_id)
     changed = [cursor[:place] + following(letter) + cursor[place + 1 :] for place, letter in enumerate(cursor)]

@@ -39,7 +39,7 @@ def patterns_of_contract():
 def text_of(node):
     """Give the text of a string, with a letter for each part that is put in."""
     if isinstance(node, ast.Constant):
-        return node.value
+        return node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
     if isinstance(node, ast.JoinedStr):
         return "".join(
             str(part.value).replace("{{", "{").replace("}}", "}") if isinstance(part, ast.Constant) else "54"

@@ -71,7 +71,15 @@ def _otherwise(data):
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
         return None
-    return None if _depth(found) > DEEPEST or UNKEPT.search("".join(_texts(found))) else [found]
+    is_refused = _depth(found) > DEEPEST or UNKEPT.search("".join(_texts(found))) or _has_doubles(data)
+    return None if is_refused else [found]
+
+
+def _has_doubles(data):
+    """Tell whether an object has a member twice, which orjson does not tell."""
+    doubles = []
+    json.loads(data, object_pairs_hook=lambda members: doubles.append(len(members) - len(dict(members))))
+    return any(doubles)
 
 
 def _depth(value):
