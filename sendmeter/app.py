@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -20,6 +19,7 @@ with warnings.catch_warnings():
     from connexion.resolver import Resolver
 
 from sendmeter.contract import Contract, contract, handlers_package
+from sendmeter.domain.instants import Clock
 from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services.polling import Poller
 from sendmeter.services.vault import vault_of
@@ -33,15 +33,22 @@ from sendmeter.web.server import ServerBridge
 from sendmeter.web.validation import answering
 
 
-def create_app(settings: Settings, *, store: Store | None = None, clock: Callable[[], datetime] = utc_now) -> FlaskApp:
-    """Build the application of a server."""
+def create_app(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> FlaskApp:
+    """Build the application of a server.
+
+    Without a `clock`, requests arrive by the machine's, and holds are decided by the one that all servers of a store
+    share.
+    """
     configure_logging(settings)
     the_contract = contract()
     store = store or open_store(settings)
     outgoing = outgoing_of(settings)
-    bridge = partial(ServerBridge, store=store, settings=settings, clock=clock, outgoing=outgoing)
+    arrivals, decisions = clock or utc_now, clock or store.clock
+    bridge = partial(
+        ServerBridge, store=store, settings=settings, clock=arrivals, decision_clock=decisions, outgoing=outgoing
+    )
     pages, resolve = Documentation(the_contract), partial(handler_of, the_contract)
-    return assemble(the_contract, bridge, pages, resolve, beside=poller_of(settings, store, outgoing, clock))
+    return assemble(the_contract, bridge, pages, resolve, beside=poller_of(settings, store, outgoing, arrivals))
 
 
 def outgoing_of(settings: Settings) -> Outgoing:
@@ -49,7 +56,7 @@ def outgoing_of(settings: Settings) -> Outgoing:
     return Outgoing(test_url=settings.test_provider_url or None, timeout_seconds=settings.provider_timeout_seconds)
 
 
-def poller_of(settings: Settings, store: Store, outgoing: Outgoing, clock: Callable[[], datetime]) -> Poller:
+def poller_of(settings: Settings, store: Store, outgoing: Outgoing, clock: Clock) -> Poller:
     """Build the worker that asks providers for prices."""
     return Poller(
         store,

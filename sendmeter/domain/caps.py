@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sendmeter.domain.channels import COSTED_CHANNELS
+from sendmeter.domain.channels import COSTED_CHANNELS, MESSAGE_CHANNELS
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.money import nano_usd, usd, usd_text
 from sendmeter.domain.usage import Counter, Usage
@@ -16,38 +16,41 @@ MESSAGE_CAP, BUDGET_CAP = "messageCap", "budgetCap"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one cap stands: what is used, and what is held. `cap` is its name in the contract, or its channel.
+    """How one cap stands in the running cycle. `cap` is its name in the contract, or its channel.
 
-    Of the budget cap, the amounts are nano-USD, and `held` includes what pending costs were estimated at.
+    `held` includes what is recorded for cycles that have not begun and, of the budget cap, what pending costs were
+    estimated at. `returned` is what earlier cycles got back: `used` is less by it, and it buys no room. Amounts of the
+    budget cap are nano-USD.
     """
 
     cap: str
     limit: int
     used: int
     held: int
+    returned: int = 0
 
     @property
     def remaining(self) -> int:
         """What may still be held."""
-        return max(0, self.limit - self._counted)
+        return max(0, self.limit - self._used_here - self.held)
 
     @property
-    def _counted(self) -> int:
-        """What is used and held. Less than nothing is nothing: what an earlier cycle got back buys no room here."""
-        return max(0, self.used) + self.held
+    def _used_here(self) -> int:
+        """What is used of the cycle itself, whatever earlier cycles got back."""
+        return self.used + self.returned
 
     @property
     def reached(self) -> str | None:
         """Say that the cap is used up; None where it is not."""
-        if self.used < self.limit:
+        if self._used_here < self.limit:
             return None
-        return f"The {self.name} is reached, with {self._told(self.used)} used."
+        return f"The {self.name} is reached, with {self._told(self._used_here)} used."
 
     def refused(self, asked: int) -> str | None:
         """Say that there is no room for what is asked; None where there is."""
-        if self._counted + asked <= self.limit:
+        if self._used_here + self.held + asked <= self.limit:
             return None
-        told = f"{self._told(self.used)} used and {self._told(self.held)} held"
+        told = f"{self._told(self._used_here)} used and {self._told(self.held)} held"
         return f"The {self.name} has no room for {self._told(asked)} more, with {told}."
 
     @property
@@ -59,6 +62,7 @@ class Standing:
     def to_json(self) -> dict[str, Any]:
         """Write the contract's `CapStanding`."""
         amounts = {"limit": self.limit, "used": self.used, "held": self.held, "remaining": self.remaining}
+        amounts |= {"returned": self.returned} if self.returned else {}
         if self.cap == BUDGET_CAP:
             return {"cap": self.cap, **{name: usd(amount) for name, amount in amounts.items()}}
         return {"cap": self.cap, **amounts}
@@ -104,7 +108,7 @@ class Caps:
         """Tell how each cap stands; `held` is added up like usage."""
         limits = {MESSAGE_CAP: self.messages, BUDGET_CAP: self.budget_nano_usd, **self.channels}
         return [
-            Standing(cap, limit, _amount(cap, usage), _amount(cap, held))
+            Standing(cap, limit, _amount(cap, usage), _amount(cap, held), _returned(cap, usage))
             for cap, limit in limits.items()
             if limit is not None
         ]
@@ -139,6 +143,14 @@ def _amount(cap: str, usage: Usage) -> int:
     if cap == MESSAGE_CAP:
         return usage.messages
     return usage.cost_nano_usd if cap == BUDGET_CAP else usage.counters[cap].quantity
+
+
+def _returned(cap: str, usage: Usage) -> int:
+    """Return how much less counts towards a cap because of what earlier cycles got back."""
+    if cap == BUDGET_CAP:
+        return sum(usage.counters[channel].returned_nano_usd for channel in COSTED_CHANNELS)
+    channels = MESSAGE_CHANNELS if cap == MESSAGE_CAP else (cap,)
+    return sum(usage.counters[channel].returned_quantity for channel in channels)
 
 
 def _with_end_of_cycle(said: list[str], usage: Usage) -> str | None:

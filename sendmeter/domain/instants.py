@@ -1,12 +1,17 @@
 """Instants: aware UTC datetimes in the code, integers of microseconds since 1970 in the store, RFC 3339 at the edge."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS_PER_DAY = 86_400_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Clock = Callable[[], datetime]
+"""Returns the present instant, UTC."""
+
 # What `datetime.fromisoformat` takes beyond RFC 3339 (week dates, no zone, a comma, `24:00`) is refused here first.
 _RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
@@ -16,12 +21,12 @@ _RFC_3339 = re.compile(
 
 def microseconds(instant: datetime) -> int:
     """Turn an instant into microseconds since 1970."""
-    return (instant - _EPOCH) // MICROSECOND
+    return (instant - EPOCH) // MICROSECOND
 
 
 def instant_of(count: int) -> datetime:
     """Turn microseconds since 1970 into an instant."""
-    return _EPOCH + timedelta(microseconds=count)
+    return EPOCH + timedelta(microseconds=count)
 
 
 @lru_cache(maxsize=4_096)
@@ -47,4 +52,4 @@ def instant_text(instant: datetime) -> str:
 
 def utc_day(instant: datetime) -> int:
     """Give the number of an instant's UTC day: days since 1970-01-01."""
-    return (instant - _EPOCH).days
+    return (instant - EPOCH).days

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sendmeter.domain.cycles import Cycle
 from sendmeter.domain.events import Place, UsageEvent
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.money import usd
@@ -55,6 +56,15 @@ class Entry:
     def cost_nano_usd(self) -> int:
         """What is known of the cost: nothing after a void."""
         return (self.event.cost_nano_usd or 0) + sum(each.amounts.cost_nano_usd for each in self.corrections)
+
+    def returned_in(self, cycle: Cycle) -> tuple[int, int]:
+        """Return what the event, which is of an earlier cycle, gets back in a later one: messages and nano-USD.
+
+        Its late corrections there are added up first, so that a cost set too high and lowered again gives nothing back.
+        """
+        late = [each.amounts for each in self.corrections if each.place.late and each.place.cycle == cycle]
+        quantity, cost = sum(each.quantity for each in late), sum(each.cost_nano_usd for each in late)
+        return max(0, -quantity), max(0, -cost)
 
     def to_json(self) -> dict[str, Any]:
         """Write the contract's `Event`; its cost is the one that was known last, before it was voided if it was."""

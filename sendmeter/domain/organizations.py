@@ -8,7 +8,8 @@ from zoneinfo import available_timezones
 
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor, Schedule
-from sendmeter.domain.instants import instant_text
+from sendmeter.domain.events import MOST_AHEAD
+from sendmeter.domain.instants import EPOCH, instant_text
 
 EARLIEST_START = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -18,7 +19,7 @@ class Organization:
     """An organization: `number` is what the store knows it by, `organization_id` what everybody else does.
 
     Nothing that was sent before `starts_at` is counted. `cursor_key` is a secret of the server's own: it signs the
-    organization's cursors, and is shown to nobody.
+    organization's cursors, and is shown to nobody. `decided_at` is the instant of the last decision about a hold.
     """
 
     number: int
@@ -29,6 +30,15 @@ class Organization:
     created_at: datetime
     caps: Caps
     cursor_key: bytes = field(repr=False)
+    decided_at: datetime = EPOCH
+
+    def decision_at(self, now: datetime) -> datetime:
+        """Return the instant of a decision made at `now`: never before the last decision's.
+
+        A clock may lag up to five minutes behind the one that the last decision went by. One that lags further was
+        wrong before and has been set right, so it is followed.
+        """
+        return max(now, self.decided_at) if self.decided_at - now <= MOST_AHEAD else now
 
     def to_json(self, now: datetime) -> dict[str, Any]:
         """Write the contract's `Organization`, with the anchor that counts now and the one that is to count next."""

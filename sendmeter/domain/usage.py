@@ -17,6 +17,8 @@ class Counter:
     """What one channel adds up to.
 
     Messages, known cost, events whose cost is still pending, and what their holds had estimated those costs at.
+    `returned_quantity` and `returned_nano_usd` are the part of the sums, as positive amounts, that late corrections
+    took off for events of earlier, closed cycles. Caps add it back: it buys no room (docs/decisions/0014).
     """
 
     channel: str
@@ -24,6 +26,14 @@ class Counter:
     cost_nano_usd: int
     pending: int
     estimated_nano_usd: int = 0
+    returned_quantity: int = 0
+    returned_nano_usd: int = 0
+
+    @property
+    def without_returns(self) -> "Counter":
+        """What is known of the cycle itself, as if earlier cycles had got nothing back."""
+        quantity, cost = self.quantity + self.returned_quantity, self.cost_nano_usd + self.returned_nano_usd
+        return Counter(self.channel, quantity, cost, 0)
 
     def __add__(self, other: "Counter") -> "Counter":
         return Counter.total([self, other])
@@ -37,6 +47,8 @@ class Counter:
             sum([part.cost_nano_usd for part in parts]),
             sum([part.pending for part in parts]),
             sum([part.estimated_nano_usd for part in parts]),
+            sum([part.returned_quantity for part in parts]),
+            sum([part.returned_nano_usd for part in parts]),
         )
 
 

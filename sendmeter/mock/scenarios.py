@@ -152,7 +152,7 @@ def begin(scenario: Scenario, store: Store, now: datetime) -> Key:
     if scenario.events:
         _fill(scenario, store, number, past, now)
     for asked in scenario.holds:
-        holds.place(store, number, asked, now)
+        holds.place(store, number, asked, lambda: now)
     # A moment later, so that lists have the organization's first key first.
     return keys.create(store, number, "mock", scenario.scopes, now + timedelta(milliseconds=1), by=MADE_BY).key
 

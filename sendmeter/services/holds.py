@@ -8,7 +8,7 @@ from typing import Any
 from sendmeter.domain.channels import COSTED_CHANNELS
 from sendmeter.domain.events import MOST_AHEAD, UsageEvent
 from sendmeter.domain.holds import Asked, Hold, settled_event
-from sendmeter.domain.instants import instant_text
+from sendmeter.domain.instants import Clock, instant_text
 from sendmeter.domain.organizations import Organization
 from sendmeter.domain.usage import Usage
 from sendmeter.errors import Conflict, Fault, InvalidRequest, NotFound, Refusal, UsageLimitExceeded
@@ -26,20 +26,20 @@ Placed = tuple[Hold, bool]
 """A hold, and whether it is new."""
 
 
-def place(store: Store, organization_number: int, asked: Asked, now: datetime) -> Placed:
+def place(store: Store, organization_number: int, asked: Asked, clock: Clock) -> Placed:
     """Keep room for what is about to be sent, if it stays within every cap that it touches; tell whether it is new.
 
-    Asked again with the same id and content, the first hold is the answer, whatever became of it. Raises Conflict where
-    the content is another, UsageLimitExceeded where there is no room, and InvalidRequest where a budget cap wants an
-    estimate that is missing.
+    `clock` returns the instant of the decision and is read with the organization locked. Asked again with the same id
+    and content, the first hold is the answer, whatever became of it. Raises Conflict where the content is another,
+    UsageLimitExceeded where there is no room, and InvalidRequest where a budget cap wants an estimate that is missing.
     """
-    (placed,) = place_together(store, [(organization_number, asked)], now)
+    (placed,) = place_together(store, [(organization_number, asked)], clock)
     if isinstance(placed, Refusal):
         raise placed
     return placed
 
 
-def place_together(store: Store, sent: Sequence[tuple[int, Asked]], now: datetime) -> list[Placed | Refusal]:
+def place_together(store: Store, sent: Sequence[tuple[int, Asked]], clock: Clock) -> list[Placed | Refusal]:
     """Decide on what several ask for, each with its organization's number, in one transaction.
 
     Gives for each, in their order, what `place` would give or raise if one came after the other. Usage and holds are
@@ -50,14 +50,14 @@ def place_together(store: Store, sent: Sequence[tuple[int, Asked]], now: datetim
         placed: dict[int, Placed | Refusal] = {}
         for number in sorted({number for number, _ in sent}):
             asks = {index: asked for index, (each, asked) in enumerate(sent) if each == number}
-            placed |= zip(asks, _place(store, organizations.lock(store, number), asks.values(), now), strict=True)
+            placed |= zip(asks, _place(store, *_locked(store, number, clock), asks.values()), strict=True)
         return [placed[index] for index in range(len(sent))]
 
     return store.write(work)
 
 
 def _place(
-    store: Store, organization: Organization, asks: Iterable[Asked], now: datetime
+    store: Store, organization: Organization, now: datetime, asks: Iterable[Asked]
 ) -> Iterator[Placed | Refusal]:
     """Decide on one after the other, with the organization locked."""
     room: tuple[Usage, Usage] | None = None
@@ -87,7 +87,7 @@ def get(store: Store, organization_number: int, hold_id: str) -> Hold:
     return store.read(lambda: _existing(store, organization_number, hold_id))
 
 
-def settle(store: Store, organization_number: int, hold_id: str, settlement: Mapping[str, Any], now: datetime) -> Hold:
+def settle(store: Store, organization_number: int, hold_id: str, settlement: Mapping[str, Any], clock: Clock) -> Hold:
     """Free a hold and record what was sent, in one transaction. After its expiry it is recorded all the same.
 
     `settlement` is the contract's `HoldSettlement`. Done twice with the same content it is done once. Raises NotFound,
@@ -96,8 +96,10 @@ def settle(store: Store, organization_number: int, hold_id: str, settlement: Map
     """
 
     def work() -> Hold:
-        organization = organizations.lock(store, organization_number)
+        organization, now = _locked(store, organization_number, clock)
         hold = _existing(store, organization_number, hold_id)
+        # A hold's cycle is decided when it is placed: a clock that was set back since moves it to no earlier one.
+        now = max(now, hold.placed_at)
         if "cost" in settlement and hold.asked.channel not in COSTED_CHANNELS:
             fault = Fault("/cost", f"does not apply: {hold.asked.channel} has no cost")
             raise Conflict("The hold is of messages, which have no cost.", fix="Leave `cost` out.", faults=[fault])
@@ -120,14 +122,14 @@ def settle(store: Store, organization_number: int, hold_id: str, settlement: Map
     return store.write(work)
 
 
-def release(store: Store, organization_number: int, hold_id: str, now: datetime) -> Hold:
+def release(store: Store, organization_number: int, hold_id: str, clock: Clock) -> Hold:
     """Free a hold, because nothing was sent; done twice it is done once.
 
     Raises NotFound, and Conflict where the hold was settled.
     """
 
     def work() -> Hold:
-        organizations.lock(store, organization_number)
+        _, now = _locked(store, organization_number, clock)
         hold = _existing(store, organization_number, hold_id)
         if hold.state == "settled":
             fix = "If it was not sent after all, void the event."
@@ -138,6 +140,17 @@ def release(store: Store, organization_number: int, hold_id: str, now: datetime)
         return hold
 
     return store.write(work)
+
+
+def _locked(store: Store, organization_number: int, clock: Clock) -> tuple[Organization, datetime]:
+    """Lock an organization, and only then read the clock: return the organization and the instant of the decision.
+
+    However long a request waits for others, it is judged by the cycle that runs when its turn comes.
+    """
+    organization = organizations.lock(store, organization_number)
+    now = organization.decision_at(clock())
+    organizations.decided(store, organization_number, now)
+    return organization, now
 
 
 def _existing(store: Store, organization_number: int, hold_id: str) -> Hold:

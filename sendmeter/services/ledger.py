@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sendmeter.domain.events import EventKey
 from sendmeter.domain.ledger import Correction, Entry
+from sendmeter.domain.usage import Counter
 from sendmeter.errors import NotFound
 from sendmeter.store import Store, corrections, events, messages, usage
 
@@ -36,5 +37,15 @@ def correct(store: Store, organization_number: int, entry: Entry, correction: Co
         events.delete_pending(store, organization_number, entry.event.key)
         messages.settled(store, organization_number, entry.event)
     # Counters come last, here as where events are recorded: who locks in one order never deadlocks.
-    usage.add(store, organization_number, [(correction.place, correction.amounts)])
-    return replace(entry, corrections=(*entry.corrections, correction))
+    after = replace(entry, corrections=(*entry.corrections, correction))
+    usage.add(store, organization_number, [(correction.place, _counted(entry, after, correction))])
+    return after
+
+
+def _counted(before: Entry, after: Entry, correction: Correction) -> Counter:
+    """Return what a correction adds to the counters: its amounts, and how they change what its cycle gives back."""
+    if not correction.place.late:
+        return correction.amounts
+    cycle = correction.place.cycle
+    had, has = before.returned_in(cycle), after.returned_in(cycle)
+    return replace(correction.amounts, returned_quantity=has[0] - had[0], returned_nano_usd=has[1] - had[1])

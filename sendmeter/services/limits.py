@@ -35,7 +35,12 @@ class Limits:
 
 def get(store: Store, organization_number: int, now: datetime) -> Limits:
     """Tell an organization's caps and how they stand, both at one instant: a hold that is settled is in just one."""
-    return store.snapshot(lambda: _limits(store, organizations.by_number(store, organization_number), now))
+
+    def work() -> Limits:
+        organization = organizations.by_number(store, organization_number)
+        return _limits(store, organization, organization.decision_at(now))
+
+    return store.snapshot(work)
 
 
 def change(
@@ -49,21 +54,26 @@ def change(
     def work() -> Limits:
         before = organizations.lock(store, organization_number)
         after = save(store, before, replace(before, caps=changed(before.caps)), by=by, now=now)
-        return _limits(store, after, now)
+        return _limits(store, after, after.decision_at(now))
 
     return store.write(work)
 
 
 def used_and_held(store: Store, organization: Organization, now: datetime) -> tuple[Usage, Usage]:
-    """Give the running cycle's usage and, added up like it, what is held.
+    """Return the running cycle's usage and, added up like it, what is held.
 
-    Held is what holds keep and, of events whose cost is pending, what their holds had estimated: the budget does not
-    look free while a provider takes its time.
+    Held is what holds keep; what is recorded for later cycles, so that no hold finds room in this cycle for what the
+    next one has no room for; and, of events whose cost is pending, what their holds had estimated, so that the budget
+    does not look free while a provider takes its time.
     """
     cycle = cycle_at(store, organization, now)
-    used = Usage.of(cycle, usage.of_cycle(store, organization.number, cycle))
-    estimated = [Counter(each.channel, 0, each.estimated_nano_usd, 0) for each in used.counters.values()]
-    return used, Usage.of(cycle, [*holds.standing(store, organization.number, now), *estimated])
+    own, later = usage.from_cycle_on(store, organization.number, cycle)
+    held = [
+        *holds.standing(store, organization.number, now),
+        *(each.without_returns for each in later),
+        *(Counter(each.channel, 0, each.estimated_nano_usd, 0) for each in (*own, *later)),
+    ]
+    return Usage.of(cycle, own), Usage.of(cycle, held)
 
 
 def _limits(store: Store, organization: Organization, now: datetime) -> Limits:

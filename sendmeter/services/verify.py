@@ -23,6 +23,7 @@ def differences_within(store: Store, organization: Organization) -> list[str]:
     return [
         *_compare("cycle", ledger.cycles_counted(store, number), ledger.cycles_of_ledger(store, number)),
         *_compare("day", ledger.days_counted(store, number), ledger.days_of_ledger(store, number)),
+        *_compare_returned(ledger.returned_counted(store, number), ledger.returned_of_ledger(store, number)),
         *(
             f"event {event_id} of source {source} is booked into a cycle that does not contain it"
             for source, event_id in ledger.misplaced(store, number)
@@ -46,6 +47,16 @@ def _compare(kind: str, counted: ledger.Sums, summed: ledger.Sums) -> Iterator[s
             start = instant_of(period) if kind == "cycle" else instant_of(0) + timedelta(days=period)
             said = f"{kind} {instant_text(start)} {channel}"
             yield f"{said}: the counter has {_text(has)}, the ledger adds up to {_text(should)}"
+
+
+def _compare_returned(counted: ledger.Returned, summed: ledger.Returned) -> Iterator[str]:
+    for start, channel in sorted(counted.keys() | summed.keys()):
+        has, should = counted.get((start, channel), (0, 0)), summed.get((start, channel), (0, 0))
+        if has != should:
+            yield (
+                f"cycle {instant_text(instant_of(start))} {channel}: the counter says that earlier cycles got back "
+                f"{has[0]} for {usd_text(has[1])} USD, the ledger adds up to {should[0]} for {usd_text(should[1])} USD"
+            )
 
 
 def _text(amounts: Amounts) -> str:

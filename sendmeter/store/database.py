@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -121,6 +122,16 @@ class Store:
 
     def _is_shared(self) -> bool:
         return getattr(self._shared, "is_open", False)
+
+    def clock(self) -> datetime:
+        """Return the present instant by the clock that all servers of the store share: PostgreSQL's, or the machine's.
+
+        To be called within a transaction.
+        """
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        now: datetime = self.execute("SELECT clock_timestamp()").fetchone()[0]
+        return now.astimezone(UTC)
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a cursor of either driver
         """Execute SQL that both databases know, with `?` for each parameter."""

@@ -4,6 +4,8 @@ from sendmeter.store.database import Store
 
 Sums = dict[tuple[int, str], tuple[int, int, int, int]]
 """Quantity, cost in nano-USD, pending events and their estimates, by period (a cycle's start or a day) and channel."""
+Returned = dict[tuple[int, str], tuple[int, int]]
+"""Messages and nano-USD that earlier cycles get back, by the start of the cycle that books it, and channel."""
 
 # An event is booked when it occurred or, where its cycle was closed, when it was recorded.
 _BOOKED_AT = "(CASE WHEN late THEN recorded_at ELSE occurred_at END)"
@@ -26,6 +28,19 @@ _DAY = "booked_at / 86400000000"
 _COUNTERS = """
 SELECT {period}, channel, quantity, cost_nano_usd, pending, estimated_nano_usd
 FROM {table} WHERE organization_id = ?
+"""
+# What late corrections give back to earlier cycles: their sum for each event, where it is less than nothing.
+_RETURNED_OF_LEDGER = """
+SELECT cycle_starts_at, channel, SUM(quantity), SUM(cost_nano_usd) FROM (
+    SELECT cycle_starts_at, channel,
+    CASE WHEN SUM(quantity) < 0 THEN -SUM(quantity) ELSE 0 END AS quantity,
+    CASE WHEN SUM(cost_nano_usd) < 0 THEN -SUM(cost_nano_usd) ELSE 0 END AS cost_nano_usd
+    FROM corrections WHERE organization_id = ? AND late GROUP BY source, event_id, cycle_starts_at, channel
+) AS by_event GROUP BY cycle_starts_at, channel
+"""
+_RETURNED_COUNTED = """
+SELECT cycle_starts_at, channel, returned_quantity, returned_nano_usd FROM cycle_counters
+WHERE organization_id = ? AND (returned_quantity <> 0 OR returned_nano_usd <> 0)
 """
 _MISPLACED = f"""
 SELECT DISTINCT source, event_id FROM ({_ENTRIES}) AS entries WHERE NOT EXISTS (
@@ -71,6 +86,16 @@ def days_counted(store: Store, organization_number: int) -> Sums:
     return _sums(store, _COUNTERS.format(period="day", table="day_counters"), organization_number)
 
 
+def returned_of_ledger(store: Store, organization_number: int) -> Returned:
+    """Add up by cycle and channel what an organization's late corrections give back to earlier cycles."""
+    return _returned(store, _RETURNED_OF_LEDGER, organization_number)
+
+
+def returned_counted(store: Store, organization_number: int) -> Returned:
+    """Return what an organization's cycle counters say that late corrections give back to earlier cycles."""
+    return _returned(store, _RETURNED_COUNTED, organization_number)
+
+
 def misplaced(store: Store, organization_number: int) -> list[tuple[str, str]]:
     """Find events with an entry booked into a cycle that does not contain it: source and id, the first hundred."""
     rows = store.execute(_MISPLACED, (organization_number,) * 2).fetchall()
@@ -86,6 +111,12 @@ def pending_differences(store: Store, organization_number: int) -> list[tuple[st
     """Find events that are listed as pending and are not, or are and are not listed: source and id."""
     listed = set(store.execute(_PENDING_LISTED, (organization_number,)).fetchall())
     return sorted(listed ^ set(store.execute(_PENDING_OF_LEDGER, (organization_number,)).fetchall()))
+
+
+def _returned(store: Store, statement: str, organization_number: int) -> Returned:
+    rows = store.execute(statement, (organization_number,)).fetchall()
+    found = {(int(cycle), channel): (int(quantity), int(cost)) for cycle, channel, quantity, cost in rows}
+    return {key: amounts for key, amounts in found.items() if any(amounts)}
 
 
 def _sums(store: Store, statement: str, organization_number: int, times: int = 1) -> Sums:

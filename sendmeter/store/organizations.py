@@ -1,6 +1,7 @@
 """Organizations and their accounts in the store."""
 
 import json
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +20,7 @@ _COLUMNS = tuple(field.column_name for field in Organizations._meta.sorted_field
 _BY_NUMBER = f"SELECT {', '.join(_COLUMNS)} FROM organizations WHERE organization_id = ?"
 # Changes nothing, and keeps the row locked until the transaction ends.
 _LOCK = f"UPDATE organizations SET name = name WHERE organization_id = ? RETURNING {', '.join(_COLUMNS)}"
+_DECIDED = "UPDATE organizations SET decided_at = ? WHERE organization_id = ?"
 
 
 def insert(store: Store, organization: Organization, account_id: str) -> bool:
@@ -59,6 +61,11 @@ def update(store: Store, organization: Organization) -> None:
     changing = ("name", "schedule", "enforcement", "message_cap", "budget_cap_nano_usd", "channel_caps")
     query = Organizations.update({name: row[name] for name in changing})
     query.where(Organizations.organization_id == organization.number).execute(store.database)
+
+
+def decided(store: Store, number: int, decided_at: datetime) -> None:
+    """Store the instant of a decision about a hold, within the transaction that has the organization locked."""
+    store.execute(_DECIDED, (microseconds(decided_at), number))
 
 
 def by_id(store: Store, organization_id: str) -> Organization | None:
@@ -110,6 +117,7 @@ def _to_row(organization: Organization) -> dict[str, Any]:
         "message_cap": caps.messages,
         "budget_cap_nano_usd": caps.budget_nano_usd,
         "channel_caps": json.dumps(dict(caps.channels)) if caps.channels else None,
+        "decided_at": microseconds(organization.decided_at),
     }
 
 
@@ -128,6 +136,7 @@ def _from_row(row: dict[str, Any]) -> Organization:
             enforcement=row["enforcement"],
         ),
         cursor_key=bytes.fromhex(row["cursor_key"]),
+        decided_at=instant_of(row["decided_at"]),
     )
 
 

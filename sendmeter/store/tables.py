@@ -26,6 +26,7 @@ class Organizations(_Table):
     message_cap = BigIntegerField(null=True)
     budget_cap_nano_usd = BigIntegerField(null=True)
     channel_caps = TextField(null=True)
+    decided_at = BigIntegerField()
 
 
 class Accounts(_Table):
@@ -118,7 +119,7 @@ class Corrections(_Table):
 
 
 class CycleCounters(_Table):
-    """What each channel of a cycle adds up to."""
+    """What each channel of a cycle adds up to, and how much of it late corrections gave back to earlier cycles."""
 
     organization_id = BigIntegerField()
     cycle_starts_at = BigIntegerField()
@@ -127,6 +128,8 @@ class CycleCounters(_Table):
     cost_nano_usd = BigIntegerField()
     pending = BigIntegerField()
     estimated_nano_usd = BigIntegerField()
+    returned_quantity = BigIntegerField()
+    returned_nano_usd = BigIntegerField()
 
     class Meta:
         primary_key = CompositeKey("organization_id", "cycle_starts_at", "channel")

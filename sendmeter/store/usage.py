@@ -1,6 +1,8 @@
 """Counters in the store: read for a cycle, added to with every recorded event."""
 
 from collections.abc import Iterable
+from functools import lru_cache
+from operator import attrgetter
 
 from peewee import DatabaseError
 
@@ -13,8 +15,12 @@ from sendmeter.store.database import Store
 from sendmeter.store.failures import violates_bounds
 
 _OF_CYCLE = """
-SELECT channel, quantity, cost_nano_usd, pending, estimated_nano_usd FROM cycle_counters
-WHERE organization_id = ? AND cycle_starts_at = ?
+SELECT channel, quantity, cost_nano_usd, pending, estimated_nano_usd, returned_quantity, returned_nano_usd
+FROM cycle_counters WHERE organization_id = ? AND cycle_starts_at = ?
+"""
+_FROM_CYCLE_ON = """
+SELECT cycle_starts_at, channel, quantity, cost_nano_usd, pending, estimated_nano_usd, returned_quantity,
+returned_nano_usd FROM cycle_counters WHERE organization_id = ? AND cycle_starts_at >= ?
 """
 _OF_CYCLES = """
 SELECT cycle_starts_at, channel, quantity, cost_nano_usd, pending, estimated_nano_usd FROM cycle_counters
@@ -24,15 +30,8 @@ _OF_DAYS = """
 SELECT day, channel, quantity, cost_nano_usd, pending, estimated_nano_usd FROM day_counters
 WHERE organization_id = ? AND day BETWEEN ? AND ?
 """
-_ADD = """
-INSERT INTO {table} (organization_id, {period}, channel, quantity, cost_nano_usd, pending, estimated_nano_usd)
-VALUES {rows}
-ON CONFLICT (organization_id, {period}, channel) DO UPDATE SET
-quantity = {table}.quantity + excluded.quantity,
-cost_nano_usd = {table}.cost_nano_usd + excluded.cost_nano_usd,
-pending = {table}.pending + excluded.pending,
-estimated_nano_usd = {table}.estimated_nano_usd + excluded.estimated_nano_usd
-"""
+_DAY_SUMS = ("quantity", "cost_nano_usd", "pending", "estimated_nano_usd")
+_CYCLE_SUMS = (*_DAY_SUMS, "returned_quantity", "returned_nano_usd")
 
 Sums = dict[tuple[int, str], Counter]
 """Counters by period (a cycle's start, or the number of a day) and channel."""
@@ -42,6 +41,14 @@ def of_cycle(store: Store, organization_number: int, cycle: Cycle) -> list[Count
     """Read a cycle's counters: at most seven rows, whatever was recorded."""
     rows = store.execute(_OF_CYCLE, (organization_number, microseconds(cycle.start))).fetchall()
     return [Counter(*row) for row in rows]
+
+
+def from_cycle_on(store: Store, organization_number: int, cycle: Cycle) -> tuple[list[Counter], list[Counter]]:
+    """Return a cycle's counters, and those of all later cycles."""
+    start = microseconds(cycle.start)
+    rows = store.execute(_FROM_CYCLE_ON, (organization_number, start)).fetchall()
+    own = [Counter(*row[1:]) for row in rows if row[0] == start]
+    return own, [Counter(*row[1:]) for row in rows if row[0] != start]
 
 
 def of_cycles(store: Store, organization_number: int, first: Cycle, last: Cycle) -> list[tuple[int, Counter]]:
@@ -69,8 +76,8 @@ def add(store: Store, organization_number: int, placed: Iterable[tuple[Place, Co
         amounts = Counter.total(parts)
         _sum(cycles, start, amounts)
         _sum(days, day, amounts)
-    _upsert(store, "cycle_counters", "cycle_starts_at", organization_number, cycles)
-    _upsert(store, "day_counters", "day", organization_number, days)
+    _upsert(store, "cycle_counters", "cycle_starts_at", _CYCLE_SUMS, organization_number, cycles)
+    _upsert(store, "day_counters", "day", _DAY_SUMS, organization_number, days)
 
 
 def _sum(sums: Sums, period: int, amounts: Counter) -> None:
@@ -79,15 +86,18 @@ def _sum(sums: Sums, period: int, amounts: Counter) -> None:
     sums[key] = known + amounts if known else amounts
 
 
-def _upsert(store: Store, table: str, period: str, organization_number: int, sums: Sums) -> None:
+def _upsert(
+    store: Store, table: str, period: str, columns: tuple[str, ...], organization_number: int, sums: Sums
+) -> None:
     """Add sums to counters, in the order of their keys: writers that lock rows in one order never deadlock."""
-    rows = [
-        (organization_number, *key, each.quantity, each.cost_nano_usd, each.pending, each.estimated_nano_usd)
+    amounts = attrgetter(*columns)
+    values = [
+        value
         for key, each in sorted(sums.items(), key=lambda item: item[0])
+        for value in (organization_number, *key, *amounts(each))
     ]
-    statement = _ADD.format(table=table, period=period, rows=", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows)))
     try:
-        store.execute(statement, [value for row in rows for value in row])
+        store.execute(_addition(table, period, columns, len(sums)), values)
     except DatabaseError as error:
         if violates_bounds(error):
             raise InvalidRequest(
@@ -96,3 +106,14 @@ def _upsert(store: Store, table: str, period: str, organization_number: int, sum
                 fix="Look at quantity and cost of the events. Nothing was stored.",
             ) from error
         raise
+
+
+@lru_cache
+def _addition(table: str, period: str, columns: tuple[str, ...], count: int) -> str:
+    """Return the statement that adds `count` rows of sums to the counters of a table."""
+    row = f"({', '.join('?' * (3 + len(columns)))})"
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns)
+    return (
+        f"INSERT INTO {table} (organization_id, {period}, channel, {', '.join(columns)}) "
+        f"VALUES {', '.join([row] * count)} ON CONFLICT (organization_id, {period}, channel) DO UPDATE SET {sums}"
+    )

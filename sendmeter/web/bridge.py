@@ -20,6 +20,7 @@ from typing import Any
 from connexion.decorators.parameter import pythonic
 
 from sendmeter.contract import Contract, Operation
+from sendmeter.domain.instants import Clock
 from sendmeter.domain.keys import Key
 from sendmeter.errors import TooManyRequests, Unavailable
 from sendmeter.providers.outgoing import Outgoing
@@ -57,13 +58,16 @@ class Bridge(ABC):
         *,
         contract: Contract,
         settings: Settings,
-        clock: Callable[[], datetime],
+        clock: Clock,
         outgoing: Outgoing,
+        decision_clock: Clock | None = None,
     ) -> None:
+        """Connect an application. What a transaction decides goes by `decision_clock`, all else by `clock`."""
         self.wsgi_app = wsgi_app
         self.contract = contract
         self.settings = settings
         self.clock = clock
+        self.decision_clock = decision_clock or clock
         self.outgoing = outgoing
         # Writers wait for each other. Readers have threads of their own, so that they never wait for writers.
         self.readers = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="reader")
@@ -137,6 +141,7 @@ class Bridge(ABC):
             "settings": self.settings,
             "outgoing": self.outgoing,
             "now": now,
+            "clock": self.decision_clock,
             "caller": caller,
             "headers": headers,
             "media_type": media_type,

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from sendmeter.contract import Contract, Operation
 from sendmeter.domain.events import BATCH_LIMIT, read_batch
 from sendmeter.domain.holds import Asked
+from sendmeter.domain.instants import Clock
 from sendmeter.domain.keys import read_token
 from sendmeter.errors import Refusal, Unauthorized, Unavailable
 from sendmeter.providers.outgoing import Outgoing
@@ -52,11 +53,19 @@ class ServerBridge(Bridge):
         *,
         contract: Contract,
         settings: Settings,
-        clock: Callable[[], datetime],
+        clock: Clock,
+        decision_clock: Clock,
         outgoing: Outgoing,
         store: Store,
     ) -> None:
-        super().__init__(wsgi_app, contract=contract, settings=settings, clock=clock, outgoing=outgoing)
+        super().__init__(
+            wsgi_app,
+            contract=contract,
+            settings=settings,
+            clock=clock,
+            outgoing=outgoing,
+            decision_clock=decision_clock,
+        )
         self.store = store
         # SQLite has one writer: one thread, whose connection keeps the pages that writing needs.
         self.recorder = ThreadPoolExecutor(1, thread_name_prefix="recorder") if store.is_sqlite else self.writers
@@ -181,7 +190,7 @@ class ServerBridge(Bridge):
     def _placed(self, requests: Sequence[Given], now: datetime) -> list[Telling]:
         """Decide on the holds that several requests ask for: what is used and held is added up once."""
         sent = [(given["caller"].organization_number, Asked.from_json(given["payload"])) for given in requests]
-        placed = holds.place_together(self.store, sent, now)
+        placed = holds.place_together(self.store, sent, self.decision_clock)
         return [
             partial(_raise, each)
             if isinstance(each, Refusal)

@@ -82,24 +82,30 @@ def _record(store, number, now):
     ]
     events.record(store, number, [("", event) for event in batch], now)
     old = [replace(plain, event_id=f"old-{days}", occurred_at=now - timedelta(days=days)) for days in range(0, 600, 5)]
+    old.append(replace(sms, event_id="old-costed", cost_nano_usd=11, occurred_at=now - timedelta(days=300)))
     events.record(store, number, [("", event) for event in old], now, backfilled_by="test")
     many = [replace(plain, event_id=f"m-{index:05}", source="bulk") for index in range(2_345)]
     for start in range(0, len(many), 1_000):
         events.record(store, number, [("", event) for event in many[start : start + 1_000]], now)
     corrections.settle(store, number, ("crm", "told-later"), 5, None, now, by="test")
     corrections.settle(store, number, ("crm", "costed"), 1, "a credit note", now, by="test")
-    for event_id, reason in (("costed", "never sent"), ("voided", "twice"), ("old-400", "too late")):
+    for event_id, reason in (
+        ("costed", "never sent"),
+        ("voided", "twice"),
+        ("old-400", "too late"),
+        ("old-costed", "a credit"),
+    ):
         corrections.void(store, number, ("crm", event_id), reason, now, by="test")
 
 
 def _hold(store, number, now):
     for hold_id in ("standing", "settled", "costed", "released"):
-        holds.place(store, number, Asked(hold_id, "SMS", 3, 30_000_001, 900), now)
-    holds.place(store, number, Asked("without-cost", "PUSH", 1, None, 1), now)
+        holds.place(store, number, Asked(hold_id, "SMS", 3, 30_000_001, 900), lambda: now)
+    holds.place(store, number, Asked("without-cost", "PUSH", 1, None, 1), lambda: now)
     for hold_id in ("settled", "costed"):
-        holds.settle(store, number, hold_id, {"provider": "telnyx"}, now)
+        holds.settle(store, number, hold_id, {"provider": "telnyx"}, lambda: now)
     corrections.settle(store, number, ("api", "costed"), 7, None, now, by="test")
-    holds.release(store, number, "released", now)
+    holds.release(store, number, "released", lambda: now)
 
 
 def content(url):

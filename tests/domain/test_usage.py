@@ -44,7 +44,7 @@ def test_all_seven_channels_are_there_and_none_is_changed(counters):
     assert tuple(usage.counters) == CHANNELS
     given_back = {astuple(counter) for counter in usage.counters.values()}
     missing = {*CHANNELS} - {counter.channel for counter in counters}
-    assert given_back == {astuple(counter) for counter in counters} | {(name, 0, 0, 0, 0) for name in missing}
+    assert given_back == {astuple(counter) for counter in counters} | {(name, 0, 0, 0, 0, 0, 0) for name in missing}
 
 
 @PROVEN
@@ -64,7 +64,7 @@ def test_counters_of_one_channel_are_added_up_amount_by_amount(ones, others):
     added = Usage.of(NOVEMBER, [*ones, *others])
     for name in CHANNELS:
         parts = [astuple(each)[1:] for each in (*ones, *others) if each.channel == name]
-        assert astuple(added.counters[name]) == (name, *(sum(part) for part in zip(*parts, (0,) * 4, strict=True)))
+        assert astuple(added.counters[name]) == (name, *(sum(part) for part in zip(*parts, (0,) * 6, strict=True)))
 
 
 def test_the_answer_says_each_thing_under_its_own_name():

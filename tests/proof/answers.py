@@ -38,8 +38,9 @@ def anchor_json(anchor, starts_at):
     return {"anchorDay": anchor[0], "timezone": anchor[1], "startsAt": text(starts_at)}
 
 
-def standing_json(cap, limit, used, held):
-    stands = {"limit": limit, "used": used, "held": held, "remaining": max(0, limit - max(0, used) - held)}
+def standing_json(cap, limit, used, held, returned):
+    stands = {"limit": limit, "used": used, "held": held, "remaining": max(0, limit - used - returned - held)}
+    stands |= {"returned": returned} if returned else {}
     unit = usd if cap == "budgetCap" else int
     return {"cap": cap, **{name: unit(amount) for name, amount in stands.items()}}
 

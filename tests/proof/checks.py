@@ -38,7 +38,7 @@ class Checks:
             assert found["budgetUsage"] == found["costSms"] + found["costCall"]
 
     def check_limits(self, found):
-        start, end = self.model.cycle(self.model.now)
+        start, end = self.model.cycle(self.model.decision())
         shown = {**self.model.caps, "billingCycleStart": text(start), "billingCycleEnd": text(end)}
         if "budgetCap" in shown:
             shown["budgetCap"] = usd(shown["budgetCap"])

@@ -26,6 +26,10 @@ RANDOM = {
 }  # fmt: skip
 
 
+def noon():
+    return NOON
+
+
 def sms(event_id, **other):
     return UsageEvent.from_json({"id": event_id, "channel": "SMS", "provider": "twilio", **other})
 
@@ -46,7 +50,7 @@ def prepared(store):
     ]
     events.record(store, number, [("", event) for event in batch], NOON)
     for hold_id in ("settled", "released", "both"):
-        holds.place(store, number, Asked(hold_id, "SMS", 3, 30, 86_400), NOON)
+        holds.place(store, number, Asked(hold_id, "SMS", 3, 30, 86_400), noon)
     receipts.take(store, number, "twilio", told("m-3", 7), NOON, records=False)
     return number
 
@@ -68,14 +72,14 @@ def record_together(store, number):
 
 def place_together(store, number):
     asked = Asked("new", "SMS", 3, 30, 900)
-    holds.place_together(store, [(number, asked), (number, replace(asked, hold_id="other")), (number, asked)], NOON)
+    holds.place_together(store, [(number, asked), (number, replace(asked, hold_id="other")), (number, asked)], noon)
 
 
 def settle_and_release_together(store, number):
     store.together(
         [
-            partial(holds.settle, store, number, "settled", {}, NOON),
-            partial(holds.release, store, number, "released", NOON),
+            partial(holds.settle, store, number, "settled", {}, noon),
+            partial(holds.release, store, number, "released", noon),
             partial(holds.settle, store, number, "both", {"eventId": "both-sent", "cost": "0.1"}, NOON),
         ]
     )
@@ -114,9 +118,9 @@ CASES = {
         store, number, "twilio", replace(told("m-4", 9), was_sent=True), NOON, records=True
     ),
     "place together": place_together,
-    "settle": lambda store, number: holds.settle(store, number, "settled", {"cost": "0.25"}, NOON),
-    "settle without a cost": lambda store, number: holds.settle(store, number, "settled", {"quantity": 2}, NOON),
-    "release": lambda store, number: holds.release(store, number, "released", NOON),
+    "settle": lambda store, number: holds.settle(store, number, "settled", {"cost": "0.25"}, noon),
+    "settle without a cost": lambda store, number: holds.settle(store, number, "settled", {"quantity": 2}, noon),
+    "release": lambda store, number: holds.release(store, number, "released", noon),
     "settle and release together": settle_and_release_together,
     "set limits": set_limits,
     "change the organization": change,

@@ -22,6 +22,14 @@ def usd(amount):
     return Decimal(amount).scaleb(-9)
 
 
+def by_cap(sums):
+    """What counts towards each cap, of messages and cost by channel."""
+    found = {channel: sums.get(channel, (0, 0))[0] for channel in (*MESSAGES, *COSTED)}
+    found["messageCap"] = sum(found[channel] for channel in MESSAGES)
+    found["budgetCap"] = sum(sums.get(channel, (0, 0))[1] for channel in COSTED)
+    return found
+
+
 def text(instant):
     return instant.isoformat().replace("+00:00", "Z")
 
@@ -83,6 +91,7 @@ class Hold:
 class Model:
     def __init__(self, now, starts_at, anchor):
         self.now, self.starts_at, self.anchor = now, starts_at, anchor
+        self.decided = starts_at
         self.edges = [first_boundary(anchor, starts_at - timedelta(days=40))]
         self.anchors = {self.edges[0]: anchor}
         self.written = self.edges[0]
@@ -117,6 +126,14 @@ class Model:
         booked, cycle, _ = place
         self.entries.append((cycle[0], booked.date(), channel, (quantity, cost, pending, estimate)))
 
+    def write_cycle(self, cycle):
+        """From now on it never moves."""
+        self.written = max(self.written, cycle[1])
+
+    def decision(self):
+        """The instant of a decision about a hold: a clock that lags by up to five minutes is not believed."""
+        return max(self.now, self.decided) if self.decided - self.now <= AHEAD else self.now
+
     def record(self, batch, estimate=0):
         """Record all or none: status and outcomes."""
         new, outcomes, refused = {}, [], []
@@ -135,8 +152,9 @@ class Model:
                 outcomes.append("late" if place[2] else "accepted")
         if refused:
             return min(refused), []
+        self.write_cycle(self.cycle(self.now))
         for event in new.values():
-            self.written = max(self.written, event.place[1][1])
+            self.write_cycle(event.place[1])
             pending = event.pending
             counted = (event.sent["quantity"], event.cost or 0, int(pending), event.estimate * pending)
             self.count(event.place, event.sent["channel"], *counted)
@@ -155,6 +173,7 @@ class Model:
         event = self.events[key]
         if event.sent["channel"] not in COSTED or event.voided:
             return 409
+        self.write_cycle(self.cycle(self.now))
         if cost != event.cost:
             self._correct(event, "settle", 0, cost - (event.cost or 0))
             event.cost = event.corrections[-1]["cost"] = cost
@@ -164,9 +183,12 @@ class Model:
         place = self.place(event.place[0], event.place[1])
         known = event.pending and not place[2]
         self.count(place, event.sent["channel"], quantity, cost, -known, -known * event.estimate)
-        event.corrections.append({"kind": kind, "place": place, "recorded": self.now})
+        self.write_cycle(self.cycle(self.now))
+        correction = {"kind": kind, "place": place, "recorded": self.now, "amounts": (quantity, cost)}
+        event.corrections.append(correction)
 
     def hold(self, asked):
+        self.decided = self.decision()
         known = self.holds.get(asked["id"])
         if known:
             return 200 if known.asked == asked else 409
@@ -177,10 +199,12 @@ class Model:
         amounts = {"budgetCap": nanos(asked["estimatedCost"]) or 0} if costed else {"messageCap": asked["quantity"]}
         amounts[asked["channel"]] = asked["quantity"]
         standings = {cap: standing for cap, standing in self.standings().items() if cap in amounts}
-        passed = any(max(0, used) + held + amounts[cap] > limit for cap, (limit, used, held) in standings.items())
+        passed = any(
+            used + returned + held + amounts[cap] > limit for cap, (limit, used, held, returned) in standings.items()
+        )
         if passed and self.caps["enforcement"] != "observe":
             return 402
-        self.holds[asked["id"]] = Hold(asked, self.now)
+        self.holds[asked["id"]] = Hold(asked, self.decided)
         return 201
 
     def settle_hold(self, hold_id, sent):
@@ -200,21 +224,26 @@ class Model:
                 "occurredAt": known.occurred,
             }:
                 return 409
+        now, decided = self.now, self.decision()
+        self.now = max(decided, hold.placed)
         status, _ = self.record([sent], hold.estimate)
         if status == 200 and hold.state == "held":
             hold.state, hold.ended, hold.event = "settled", self.now, key
+        self.decided = decided if status == 200 else self.decided
+        self.now = now
         return status
 
     def release(self, hold_id):
         hold = self.holds[hold_id]
         if hold.state == "settled":
             return 409
+        self.decided = self.decision()
         if hold.state == "held":
-            hold.state, hold.ended = "released", self.now
+            hold.state, hold.ended = "released", self.decided
         return 200
 
     def standing_holds(self):
-        return [hold for hold in self.holds.values() if hold.state == "held" and self.now < hold.expires]
+        return [hold for hold in self.holds.values() if hold.state == "held" and self.decision() < hold.expires]
 
     def totals(self, period_of):
         """Add the entries up by period: what each channel has of quantity, cost, pending, estimates."""
@@ -228,24 +257,45 @@ class Model:
         start = self.cycle(self.now)[0]
         return self.totals(lambda cycle, _: cycle).get(start, {})
 
+    def returned(self, start):
+        """What late corrections in a cycle take off for events of earlier ones, by cap."""
+        found = {}
+        for event in self.events.values():
+            late = [each["amounts"] for each in event.corrections if each["place"][2] and each["place"][1][0] == start]
+            amounts = [max(0, -sum(each)) for each in zip((0, 0), *late, strict=True)]
+            sums = found.setdefault(event.sent["channel"], [0, 0])
+            sums[:] = [one + other for one, other in zip(sums, amounts, strict=True)]
+        return by_cap(found)
+
+    def counted(self, start):
+        """What is used of a cycle by cap, and what its pending events are estimated at."""
+        sums = self.totals(lambda cycle, _: cycle).get(start, {})
+        return by_cap(sums), sum(each[3] for each in sums.values())
+
     def standings(self):
-        """Of each cap: limit, used, held."""
-        used, held = self.running(), {"budgetCap": 0, "messageCap": 0}
+        """Of each cap: limit, used, held, returned."""
+        start = self.cycle(self.decision())[0]
+        used, estimates = self.counted(start)
+        returned, held = self.returned(start), by_cap({})
         for hold in self.standing_holds():
-            channel, quantity = hold.asked["channel"], hold.asked["quantity"]
-            held[channel] = held.get(channel, 0) + quantity
-            held["messageCap"] += quantity * (channel in MESSAGES)
-            held["budgetCap"] += hold.estimate
-        held["budgetCap"] += sum(sums[3] for sums in used.values())
-        amounts = {channel: sums[0] for channel, sums in used.items()}
-        amounts["messageCap"] = sum(amounts.get(channel, 0) for channel in MESSAGES)
-        amounts["budgetCap"] = sum(sums[1] for sums in used.values())
+            for cap, amount in by_cap({hold.asked["channel"]: (hold.asked["quantity"], hold.estimate)}).items():
+                held[cap] += amount
+        for later in {entry[0] for entry in self.entries if entry[0] > start}:
+            (used_later, more), returned_later = self.counted(later), self.returned(later)
+            held = {cap: amount + used_later[cap] + returned_later[cap] for cap, amount in held.items()}
+            estimates += more
+        held["budgetCap"] += estimates
+        return {cap: (limit, used[cap], held[cap], returned[cap]) for cap, limit in self.limits().items()}
+
+    def limits(self):
         limits = {cap: self.caps[cap] for cap in ("messageCap", "budgetCap") if cap in self.caps}
-        limits |= self.caps["channelCaps"]
-        return {cap: (limit, amounts.get(cap, 0), held.get(cap, 0)) for cap, limit in limits.items()}
+        return limits | self.caps["channelCaps"]
 
     def locked(self):
-        reached = any(used >= limit for limit, used, _ in self.standings().values())
+        """Whether a cap is reached by what is used of the cycle that runs by the clock, whatever is held."""
+        start = self.cycle(self.now)[0]
+        (used, _), returned = self.counted(start), self.returned(start)
+        reached = any(used[cap] + returned[cap] >= limit for cap, limit in self.limits().items())
         return reached and self.caps["enforcement"] == "lock"
 
     def newest(self, channel=None, start=None, end=None):

@@ -26,5 +26,5 @@ def test_a_hold_that_is_settled_while_one_looks_is_neither_lost_nor_counted_twic
 
 def place_and_settle(store, number, times):
     for count in range(times):
-        holds.place(store, number, Asked.from_json({"id": f"hold-{count}", "channel": "EMAIL"}), NOON)
-        holds.settle(store, number, f"hold-{count}", {}, NOON)
+        holds.place(store, number, Asked.from_json({"id": f"hold-{count}", "channel": "EMAIL"}), lambda: NOON)
+        holds.settle(store, number, f"hold-{count}", {}, lambda: NOON)

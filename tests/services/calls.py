@@ -58,7 +58,7 @@ def ask(hold_id, channel="EMAIL", quantity=1, cost=None, ttl_seconds=900):
 
 
 def place(store, organization, *asked, now=NOON, **more):
-    return holds.place(store, organization.number, ask(*asked, **more), now)
+    return holds.place(store, organization.number, ask(*asked, **more), lambda: now)
 
 
 def log(store, organization):

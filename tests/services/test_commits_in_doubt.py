@@ -84,9 +84,9 @@ def test_a_hold_is_ended_once(doubt, ends):
     organization = founded(store, messages=1)
     place(store, organization, "h")
     if ends == "settle":
-        ended = done_once(wire, lambda: holds.settle(store, organization.number, "h", {}, NOON))
+        ended = done_once(wire, lambda: holds.settle(store, organization.number, "h", {}, lambda: NOON))
     else:
-        ended = done_once(wire, lambda: holds.release(store, organization.number, "h", NOON))
+        ended = done_once(wire, lambda: holds.release(store, organization.number, "h", lambda: NOON))
     assert holds.get(store, organization.number, "h") == ended
     assert read(store, organization).messages == (ends == "settle")
     check(store, organization)

@@ -113,8 +113,8 @@ def test_once_a_cycle_is_closed_corrections_are_booked_into_the_running_one_and_
     after = counted(store, organization)
     assert [set(old) <= set(new) for old, new in zip(before, after, strict=True)] == [True, True]
     december = read(store, organization, CLOSED)
-    assert december.counters["EMAIL"] == Counter("EMAIL", -5, 0, 0)
-    assert december.counters["CALL"] == Counter("CALL", -1, -3 * USD, 0)
+    assert december.counters["EMAIL"] == Counter("EMAIL", -5, 0, 0, returned_quantity=5)
+    assert december.counters["CALL"] == Counter("CALL", -1, -3 * USD, 0, 0, 1, 3 * USD)
     assert december.counters["SMS"] == Counter("SMS", 0, USD, 0)
     assert read(store, organization, NOON).pending == 1, "what was told of the closed cycle changed"
     assert rows(store, "pending_costs", organization) == []
@@ -142,7 +142,7 @@ def test_a_late_event_is_corrected_in_the_cycle_that_it_is_booked_into(store):
     assert read(store, organization, NOON).counters["SMS"] == Counter("SMS", 1, USD, 0)
     taken = void(store, organization, "e", CLOSED)
     assert [each.place.late for each in taken.corrections] == [False, True]
-    assert read(store, organization, CLOSED).counters["SMS"] == Counter("SMS", -1, -USD, 0)
+    assert read(store, organization, CLOSED).counters["SMS"] == Counter("SMS", -1, -USD, 0, 0, 1, USD)
     check(store, organization)
 
 
@@ -152,7 +152,9 @@ def test_settled_late_and_then_voided_all_of_it_is_taken_back(store):
     settle(store, organization, "e", USD, CLOSED)
     void(store, organization, "e", CLOSED + timedelta(days=60))
     assert read(store, organization, CLOSED).counters["SMS"] == Counter("SMS", 0, USD, 0)
-    assert read(store, organization, CLOSED + timedelta(days=60)).counters["SMS"] == Counter("SMS", -1, -USD, 0)
+    assert read(store, organization, CLOSED + timedelta(days=60)).counters["SMS"] == Counter(
+        "SMS", -1, -USD, 0, 0, 1, USD
+    )
     check(store, organization)
 
 

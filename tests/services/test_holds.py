@@ -6,27 +6,34 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sendmeter.domain.instants import instant_text as text
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import Conflict, InvalidRequest, NotFound, UsageLimitExceeded
 from sendmeter.services import corrections, holds, limits
+from sendmeter.store import organizations as stored_organizations
 from tests.live import NOON
-from tests.services.calls import TICK, USD, check, entry, founded, place, read, record
+from tests.services.calls import TICK, USD, ask, check, entry, founded, place, read, record
 
 EXPIRY = NOON + timedelta(seconds=900)
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+NEARLY_DECEMBER = DECEMBER - timedelta(minutes=2)
 
 
 def settle(store, organization, hold_id, now=NOON, **settlement):
-    return holds.settle(store, organization.number, hold_id, settlement, now)
+    return holds.settle(store, organization.number, hold_id, settlement, lambda: now)
 
 
 def release(store, organization, hold_id, now=NOON):
-    return holds.release(store, organization.number, hold_id, now)
+    return holds.release(store, organization.number, hold_id, lambda: now)
 
 
 def standing(store, organization, cap, now=NOON):
-    """Give what is used and what is held of a cap."""
-    found = limits.get(store, organization.number, now).standings
-    return next((each.used, each.held) for each in found if each.cap == cap)
+    """Return what is used and what is held of a cap."""
+    return next((each.used, each.held) for each in standings(store, organization, now) if each.cap == cap)
+
+
+def standings(store, organization, now):
+    return limits.get(store, organization.number, now).standings
 
 
 def test_a_hold_that_is_asked_for_again_is_the_first_one_whatever_became_of_it(store):
@@ -192,6 +199,126 @@ def test_what_an_earlier_cycle_got_back_buys_no_room_in_this_one(store):
     with pytest.raises(UsageLimitExceeded):
         place(store, organization, "h", "EMAIL", 11, now=later)
     place(store, organization, "h", "EMAIL", 10, now=later)
+
+
+def test_what_an_earlier_cycle_got_back_buys_no_room_in_any_number_of_decisions(store):
+    organization = founded(store, messages=100, budget_nano_usd=100 * USD, channels={"PUSH": 100})
+    record(store, organization, {"id": "mail", "channel": "PUSH", "quantity": 1_000})
+    record(store, organization, {"id": "sms", "channel": "SMS", "cost": "1000"})
+    later = NOON + timedelta(days=30)
+    for event_id in ("mail", "sms"):
+        corrections.void(store, organization.number, ("api", event_id), "a mistake", later, by="test")
+    for channel, quantity, cost in (("PUSH", 100, None), ("CALL", 1, 100 * USD)):
+        place(store, organization, channel, channel, quantity, cost, now=later)
+        settle(store, organization, channel, later, **({"cost": "100"} if cost else {}))
+        with pytest.raises(UsageLimitExceeded, match=r"with 100.* used and 0"):
+            place(store, organization, "next", channel, 1, cost and 1, now=later)
+    assert {(each.used, each.returned, each.remaining) for each in standings(store, organization, later)} == {
+        (-900, 1_000, 0),
+        (-900 * USD, 1_000 * USD, 0),
+    }
+    check(store, organization)
+
+
+def test_a_late_cost_that_is_raised_and_lowered_again_returns_what_it_lowered_below_the_closed_cycles_own(store):
+    organization = founded(store, budget_nano_usd=100 * USD)
+    record(store, organization, {"id": "sms", "channel": "SMS", "cost": "50"})
+    later = NOON + timedelta(days=30)
+    for cost, used, returned in ((950, 900, 0), (55, 5, 0), (20, -30, 30), (50, 0, 0)):
+        corrections.settle(store, organization.number, ("api", "sms"), cost * USD, None, later, by="test")
+        (standing,) = standings(store, organization, later)
+        assert (standing.used, standing.returned) == (used * USD, returned * USD)
+        check(store, organization)
+
+
+def test_what_is_settled_into_the_next_cycle_takes_its_room_at_once(store):
+    """Within its last five minutes, what is sent may be reported to have occurred in the next cycle."""
+    organization = founded(store, messages=100)
+    place(store, organization, "first", "EMAIL", 100, now=NEARLY_DECEMBER)
+    settle(store, organization, "first", NEARLY_DECEMBER, occurredAt=text(DECEMBER + TICK))
+    assert standing(store, organization, "messageCap", NEARLY_DECEMBER) == (0, 100)
+    with pytest.raises(UsageLimitExceeded, match="with 0 used and 100 held"):
+        place(store, organization, "second", "EMAIL", 1, now=NEARLY_DECEMBER)
+    assert standing(store, organization, "messageCap", DECEMBER + TICK) == (100, 0)
+    check(store, organization)
+
+
+def test_an_event_of_the_next_cycle_and_its_estimate_take_room_from_this_one(store):
+    organization = founded(store, messages=10, budget_nano_usd=10 * USD)
+    record(
+        store,
+        organization,
+        {"id": "mail", "channel": "EMAIL", "quantity": 4, "occurredAt": text(DECEMBER)},
+        {"id": "call", "channel": "CALL", "cost": "3", "occurredAt": text(DECEMBER)},
+        now=NEARLY_DECEMBER,
+    )
+    place(store, organization, "pending", "SMS", 1, 2 * USD, now=NEARLY_DECEMBER)
+    settle(store, organization, "pending", NEARLY_DECEMBER, occurredAt=text(DECEMBER))
+    assert standing(store, organization, "messageCap", NEARLY_DECEMBER) == (0, 4)
+    assert standing(store, organization, "budgetCap", NEARLY_DECEMBER) == (0, 5 * USD)
+
+
+def test_a_request_that_waited_for_another_writer_is_judged_by_the_cycle_that_runs_at_its_turn(store, clock):
+    organization = founded(store, messages=100)
+    clock.now = DECEMBER - TICK
+    writing, midnight_passed = threading.Event(), threading.Event()
+
+    def slow_writer():
+        """Fill the new cycle, in a transaction that keeps others waiting across midnight."""
+
+        def work():
+            stored_organizations.lock(store, organization.number)
+            writing.set()
+            assert midnight_passed.wait(20)
+            place(store, organization, "slow", "EMAIL", 100, now=DECEMBER)
+            settle(store, organization, "slow", DECEMBER)
+
+        store.together([lambda: store.write(work), lambda: None])
+
+    def waiting():
+        assert writing.wait(20)
+        return holds.place(store, organization.number, ask("waited", "EMAIL", 100), clock)
+
+    with ThreadPoolExecutor(2) as threads:
+        writer, waiter = threads.submit(slow_writer), threads.submit(waiting)
+        assert writing.wait(20)
+        clock.now = DECEMBER
+        midnight_passed.set()
+        writer.result(20)
+        with pytest.raises(UsageLimitExceeded, match="2027-01-01"):
+            waiter.result(20)
+
+
+def test_the_instant_of_a_decision_never_goes_back_while_clocks_differ_by_less_than_five_minutes(store):
+    organization = founded(store, messages=100)
+    ahead, behind = DECEMBER + timedelta(seconds=3), DECEMBER - timedelta(seconds=3)
+    place(store, organization, "by the one ahead", "EMAIL", 100, now=ahead)
+    settled = settle(store, organization, "by the one ahead", behind)
+    assert (settled.placed_at, settled.ended_at) == (ahead, ahead)
+    assert entry(store, organization, "by the one ahead").place.cycle.start == DECEMBER
+    with pytest.raises(UsageLimitExceeded, match="2027-01-01"):
+        place(store, organization, "by the one behind", "EMAIL", 1, now=behind)
+    assert standing(store, organization, "messageCap", behind) == (100, 0)
+
+
+def test_a_hold_that_one_server_found_expired_stays_expired_for_a_server_whose_clock_is_behind(store):
+    organization = founded(store, messages=1)
+    place(store, organization, "h", ttl_seconds=60)
+    place(store, organization, "next", now=NOON + timedelta(seconds=60))
+    settled = settle(store, organization, "h", NOON + timedelta(seconds=54)).to_json(NOON)
+    assert settled["settledAfterExpiry"] is True
+
+
+def test_a_clock_that_was_set_right_by_more_than_five_minutes_is_followed_and_no_hold_changes_its_cycle(store):
+    organization = founded(store, messages=100)
+    wrong, right = DECEMBER + timedelta(hours=1), NEARLY_DECEMBER
+    place(store, organization, "h", "EMAIL", 60, now=wrong)
+    place(store, organization, "next", "EMAIL", 40, now=right)
+    assert holds.get(store, organization.number, "next").placed_at == right
+    assert settle(store, organization, "h", right).ended_at == wrong
+    assert entry(store, organization, "h").place.cycle.start == DECEMBER
+    with pytest.raises(UsageLimitExceeded, match="with 0 used and 100 held"):
+        place(store, organization, "more", now=right)
 
 
 def test_releasing_frees_the_hold_once_and_ends_it_for_ever(store):

@@ -51,7 +51,7 @@ def test_a_hold_that_is_settled_while_the_standings_are_read_is_counted_once(sto
     organization = founded(store, messages=5)
     place(store, organization, "h", "EMAIL", 3)
     with closing(Interrupted(store.url)) as interrupted:
-        interrupted.meanwhile = lambda: holds.settle(store, organization.number, "h", {}, NOON)
+        interrupted.meanwhile = lambda: holds.settle(store, organization.number, "h", {}, lambda: NOON)
         (standing,) = limits.get(interrupted, organization.number, NOON).standings
         assert standing.remaining == 2
 
@@ -66,7 +66,7 @@ def test_new_caps_count_at_once_in_both_directions(store):
     place(store, organization, "b")
     change(store, organization, Caps(messages=0))
     with pytest.raises(UsageLimitExceeded, match="The message cap of 0 has no room for 1 more, with 0 used and 2 held"):
-        holds.place(store, organization.number, ask("c"), NOON)
+        holds.place(store, organization.number, ask("c"), lambda: NOON)
     change(store, organization, Caps())
     place(store, organization, "c")
 

@@ -53,9 +53,9 @@ def told(placed):
 
 def test_what_several_ask_at_once_is_not_what_one_asks_after_the_other(store, found):
     one, other, third = found(), found(), found(Caps())
-    apart = [outcome(lambda each=each: holds.place(store, one.number, each, NOON)) for each in ASKS]
+    apart = [outcome(lambda each=each: holds.place(store, one.number, each, lambda: NOON)) for each in ASKS]
     sent = [(organization.number, each) for each in ASKS for organization in (other, third)]
-    together = holds.place_together(store, sent, NOON)
+    together = holds.place_together(store, sent, lambda: NOON)
     assert [told(each) for each in together[::2]] == [told(each) for each in apart]
     assert [type(each) for each in apart if isinstance(each, Refusal)] == [
         UsageLimitExceeded,

@@ -120,10 +120,10 @@ def calls(store, number):
         ),
         "events.settle": lambda: corrections.settle(store, number, ("api", "e5"), 5, None, NOON, by="test"),
         "events.void": lambda: corrections.void(store, number, ("api", "e6"), "test", NOON, by="test"),
-        "holds.place": lambda: holds.place(store, number, Asked("h", "SMS", 1, 5, 60), NOON),
+        "holds.place": lambda: holds.place(store, number, Asked("h", "SMS", 1, 5, 60), lambda: NOON),
         "holds.settle": lambda: (
-            holds.place(store, number, Asked("h", "SMS", 1, 5, 60), NOON),
-            holds.settle(store, number, "h", {}, NOON),
+            holds.place(store, number, Asked("h", "SMS", 1, 5, 60), lambda: NOON),
+            holds.settle(store, number, "h", {}, lambda: NOON),
         ),
     }
 

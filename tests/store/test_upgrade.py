@@ -9,10 +9,11 @@ import pytest
 
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor, Schedule
+from sendmeter.domain.ids import organization_number
 from sendmeter.domain.instants import microseconds
 from sendmeter.domain.receipts import Receipt
 from sendmeter.domain.usage import Counter
-from sendmeter.services import corrections, events, organizations, receipts, usage
+from sendmeter.services import corrections, events, limits, organizations, receipts, usage
 from sendmeter.services.events import Search
 from sendmeter.services.organizations import Change
 from sendmeter.services.verify import differences
@@ -28,19 +29,32 @@ ANCHORS = (Anchor(15, "America/New_York"), Anchor(31, "America/Argentina/Buenos_
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def first_version(request, tmp_path, monkeypatch):
-    """A store whose database was laid by the first migration alone, with two organizations and their traffic."""
+def empty_store(request, tmp_path):
+    """A store whose database has no tables, on each database."""
     postgresql = request.param == "postgresql"
     url = request.getfixturevalue("empty_postgres_url") if postgresql else f"sqlite:///{tmp_path}/old.db"
-    first = tmp_path / "first"
-    first.mkdir()
-    shutil.copy(MIGRATIONS / "0001_first_tables.py", first)
     with closing(Store(url)) as store:
-        with monkeypatch.context() as patched:
-            patched.setattr("sendmeter.store.schema.MIGRATIONS", first)
-            assert upgrade(store) == ("0001_first_tables",)
-        store.write(lambda: _fill(store))
         yield store
+
+
+@pytest.fixture
+def first_version(empty_store, tmp_path, monkeypatch):
+    """A store with the tables of the first migration alone, with two organizations and their traffic."""
+    _upgrade_to(empty_store, "0001_first_tables", tmp_path, monkeypatch)
+    empty_store.write(lambda: _fill(empty_store))
+    return empty_store
+
+
+def _upgrade_to(store, last, tmp_path, monkeypatch):
+    """Apply the migrations up to one of them, as the version that released it does."""
+    older = tmp_path / "older"
+    older.mkdir()
+    for path in MIGRATIONS.glob("0*.py"):
+        if path.stem <= last:
+            shutil.copy(path, older)
+    with monkeypatch.context() as patched:
+        patched.setattr("sendmeter.store.schema.MIGRATIONS", older)
+        assert upgrade(store)[-1] == last
 
 
 def _insert(store, table, **row):
@@ -49,8 +63,6 @@ def _insert(store, table, **row):
 
 
 def _fill(store):
-    from sendmeter.domain.ids import organization_number
-
     numbers = [organization_number(each) for each in IDS]
     at, start = microseconds(NOON), microseconds(STARTS)
     for number, public_id, anchor, caps in zip(numbers, IDS, ANCHORS, ('{"SMS": 3}', None), strict=True):
@@ -158,7 +170,7 @@ def test_a_cost_that_was_pending_before_is_settled_by_what_its_provider_tells_no
     assert differences(store, organization) == []
 
 
-@pytest.mark.parametrize("first_version", ["sqlite"], indirect=True)  # there, a table is told as one text
+@pytest.mark.parametrize("empty_store", ["sqlite"], indirect=True)  # there, a table is told as one text
 def test_an_upgraded_database_has_the_tables_of_a_new_one(first_version, tmp_path):
     store = first_version
     upgrade(store)
@@ -166,3 +178,44 @@ def test_an_upgraded_database_has_the_tables_of_a_new_one(first_version, tmp_pat
         upgrade(new)
         told = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%schema_migration%' ORDER BY name"
         assert store.read(lambda: store.execute(told).fetchall()) == new.read(lambda: new.execute(told).fetchall())
+
+
+@pytest.fixture
+def third_version(empty_store, tmp_path, monkeypatch):
+    """A store as the third migration leaves it, with one organization."""
+    _upgrade_to(empty_store, "0003_providers", tmp_path, monkeypatch)
+    row = {"public_id": IDS[0], "name": "Old", "starts_at": microseconds(STARTS), "created_at": microseconds(NOON)}
+    row |= {"schedule": '[[null,15,"UTC"]]', "cursor_key": "00" * 32, "enforcement": "block", "message_cap": 100}
+    number = organization_number(IDS[0])
+    empty_store.write(lambda: _insert(empty_store, "organizations", organization_id=number, **row))
+    return empty_store, number
+
+
+def test_what_late_corrections_gave_back_before_an_upgrade_buys_no_room_after_it(third_version):
+    store, number = third_version
+    later = ENDS + timedelta(days=4)
+    key = {"organization_id": number, "source": "api", "channel": "EMAIL"}
+    nothing = {"cost_nano_usd": 0, "pending": 0, "estimated_nano_usd": 0}
+
+    def fill():
+        for starts_at, ends_at in ((STARTS, ENDS), (ENDS, ENDS + timedelta(days=31))):
+            row = {"starts_at": microseconds(starts_at), "ends_at": microseconds(ends_at)}
+            _insert(store, "cycles", organization_id=number, **row, anchor_day=15, time_zone="UTC")
+        for event_id, quantity in (("a", 600), ("b", 400)):
+            at = {"occurred_at": microseconds(NOON), "recorded_at": microseconds(NOON)}
+            at["cycle_starts_at"] = microseconds(STARTS)
+            _insert(store, "events", **key, event_id=event_id, quantity=quantity, late=False, **at)
+            taken = {"number": 1, "correction_id": f"cor_{event_id}", "kind": "void", "made_by": "test", "late": True}
+            taken |= {"booked_at": microseconds(later), "recorded_at": microseconds(later)}
+            taken |= {"cycle_starts_at": microseconds(ENDS), "quantity": -quantity, **nothing}
+            _insert(store, "corrections", **key, event_id=event_id, **taken)
+        for starts_at, day, quantity in ((STARTS, NOON, 1_000), (ENDS, later, -1_000)):
+            amounts = {"organization_id": number, "channel": "EMAIL", "quantity": quantity, **nothing}
+            _insert(store, "cycle_counters", cycle_starts_at=microseconds(starts_at), **amounts)
+            _insert(store, "day_counters", day=(day - datetime(1970, 1, 1, tzinfo=UTC)).days, **amounts)
+
+    store.write(fill)
+    assert upgrade(store) == ("0004_decisions",)
+    (standing,) = limits.get(store, number, later).standings
+    assert (standing.used, standing.returned, standing.remaining) == (-1_000, 1_000, 100)
+    assert differences(store, organizations.get(store, IDS[0])) == []
