@@ -27,8 +27,14 @@ _COMMANDS = {
 }
 
 
+class _DatabaseUnavailable(click.ClickException):
+    """Exits 3, so that a script tells a database that does not answer from what a command found or refused."""
+
+    exit_code = 3
+
+
 class _Commands(click.Group):
-    """Finds commands, and tells a refusal as an error message, with what to do about it, and exits 1."""
+    """Finds commands, and prints a refusal as an error message, with what to do about it; exits 1, or 3."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -50,7 +56,8 @@ class _Commands(click.Group):
             # What the class says in general is for whoever sends requests.
             if fix := refusal.fix.removeprefix(type(refusal).fix).strip():
                 told.append(fix)
-            raise click.ClickException("\n".join(told)) from refusal
+            failure = _DatabaseUnavailable if isinstance(refusal, Unavailable) else click.ClickException
+            raise failure("\n".join(told)) from refusal
         except (UnknownSchema, ValueError) as error:
             raise click.ClickException(str(error)) from error
 
@@ -67,6 +74,13 @@ For real:       sendmeter organizations create --name "My company"
                 sendmeter serve
 
 The data is in ./sendmeter.db unless --database or SENDMETER_DATABASE_URL names another place.
+
+\b
+Exit codes:
+  0  done
+  1  refused, or something was found: bad lines, counters that differ, a breaking change
+  2  the command line is wrong, or a contract cannot be read
+  3  the database does not answer, or cannot be read or written
 """
 
 

@@ -19,10 +19,10 @@ def whole(tmp_path_factory):
     return file
 
 
-def refused(run_here, source, target, *said):
+def refused(run_here, source, target, *said, exit_code=1):
     """Expect a copy to be refused in so many words; give them."""
     done = run_here("db", "copy", source, target)
-    assert done.exit_code == 1, done.output
+    assert done.exit_code == exit_code, done.output
     assert done.stdout == ""
     told = " ".join(done.stderr.split())
     for part in said:
@@ -171,5 +171,5 @@ def test_a_url_that_is_none_is_refused_without_its_password(url, said, shop, run
 def test_which_of_the_two_does_not_answer_is_said(shop, run_here, monkeypatch, tmp_path):
     monkeypatch.setenv("SENDMETER_BUSY_TIMEOUT_SECONDS", "1")
     nobody = f"postgresql://u:secret@/db?host={tmp_path}"
-    assert "secret" not in refused(run_here, nobody, "copy.db", "FROM does not answer.")
-    assert "secret" not in refused(run_here, shop["url"], nobody, "TO does not answer.")
+    assert "secret" not in refused(run_here, nobody, "copy.db", "FROM does not answer.", exit_code=3)
+    assert "secret" not in refused(run_here, shop["url"], nobody, "TO does not answer.", exit_code=3)

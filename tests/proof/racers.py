@@ -4,11 +4,12 @@ import multiprocessing
 import random
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sendmeter.domain.events import UsageEvent
 from sendmeter.domain.holds import Asked
-from sendmeter.errors import Unavailable, UsageLimitExceeded
+from sendmeter.domain.instants import instant_text
+from sendmeter.errors import InvalidRequest, Unavailable, UsageLimitExceeded
 from sendmeter.services import corrections, events, holds
 from sendmeter.store import Store
 
@@ -19,7 +20,11 @@ PATIENCE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Task:
-    """A round: what is asked for, and what else goes on. Quantities and costs are drawn anew for each hold."""
+    """A round: what is asked for, and what else goes on. Quantities and costs are drawn anew for each hold.
+
+    With `cycle_end`, each process has a clock of its own, which passes that instant halfway through the round; holds
+    are settled into either cycle, and events of a closed one are taken back.
+    """
 
     organization_number: int
     channels: tuple[str, ...]
@@ -27,6 +32,7 @@ class Task:
     estimate: str | None = None
     recorded: str | None = None
     ending: bool = False
+    cycle_end: datetime | None = None
 
 
 @dataclass
@@ -50,37 +56,61 @@ def patiently(work, *arguments, **options):
             continue
 
 
+def clock_of(task, name, count):
+    """Return the clock of a process at one of its holds: seconds apart from the others', around a cycle's end."""
+    if task.cycle_end is None:
+        return lambda: NOW
+    skew = timedelta(seconds=2 * (int(name[1:]) - RACERS // 2))
+    passed = timedelta(milliseconds=100) * (count - HOLDS_EACH // 2)
+    return lambda: task.cycle_end + passed + skew
+
+
 def race(store, task, name):
     chance, outcome = random.Random(f"{task.organization_number} {name}"), Outcome()
     for count in range(HOLDS_EACH):
         hold_id, quantity = f"{name}-{count}", chance.choice(task.quantities)
         asked = {"id": hold_id, "channel": chance.choice(task.channels), "quantity": quantity}
         asked |= {"estimatedCost": task.estimate} if task.estimate else {}
+        clock = clock_of(task, name, count)
         try:
-            patiently(holds.place, store, task.organization_number, Asked.from_json(asked), NOW)
+            patiently(holds.place, store, task.organization_number, Asked.from_json(asked), clock)
         except UsageLimitExceeded:
             outcome.refused.append(quantity)
         else:
             outcome.admitted.append(quantity)
             if task.ending:
-                end(store, task, hold_id, outcome, chance)
+                end(store, task, hold_id, clock, outcome, chance)
+        if task.cycle_end and count % 20 == 0:
+            take_back(store, task, f"old-{hold_id}", clock())
+            outcome.voided += 1
         if task.recorded and count % 10 == 0:
             record(store, task, f"plain-{hold_id}", outcome)
     return outcome
 
 
-def end(store, task, hold_id, outcome, chance):
+def take_back(store, task, event_id, now):
+    patiently(corrections.void, store, task.organization_number, ("api", event_id), "a race", now, by="test")
+
+
+def end(store, task, hold_id, clock, outcome, chance):
     """Settle some holds as they were placed, take some of those back, release some, and leave some."""
     number = task.organization_number
-    choice = chance.choice(("settle", "settle", "void", "release", "leave"))
+    # Around a cycle's end few are left standing, so that room is asked for until both cycles are full.
+    choice = chance.choice(("settle", "settle", "void", "release", "release" if task.cycle_end else "leave"))
     if choice == "release":
-        patiently(holds.release, store, number, hold_id, NOW)
+        patiently(holds.release, store, number, hold_id, clock)
         outcome.released += 1
     elif choice != "leave":
-        patiently(holds.settle, store, number, hold_id, {}, NOW)
+        in_next_cycle = task.cycle_end and chance.choice((True, False))
+        settlement = {"occurredAt": instant_text(task.cycle_end)} if in_next_cycle else {}
+        try:
+            patiently(holds.settle, store, number, hold_id, settlement, clock)
+        except InvalidRequest:
+            # Decided long after the cycle's end, so that its first instant is long before the hold.
+            patiently(holds.settle, store, number, hold_id, {}, clock)
         outcome.settled += 1
     if choice == "void":
-        patiently(corrections.void, store, number, ("api", hold_id), "a race", NOW, by="test")
+        take_back(store, task, hold_id, clock())
         outcome.voided += 1
 
 

@@ -3,21 +3,27 @@
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from sendmeter.domain.caps import BUDGET_CAP, MESSAGE_CAP, Caps
 from sendmeter.domain.cycles import Anchor
-from sendmeter.services import limits, organizations
+from sendmeter.domain.events import UsageEvent
+from sendmeter.domain.instants import MICROSECOND, instant_text
+from sendmeter.services import events, limits, organizations
+from sendmeter.services.cycles import cycle_at
 from sendmeter.services.verify import differences
 from sendmeter.startup import utc_now
+from sendmeter.store import usage
 from tests.live import Client, served_process
 from tests.proof.racers import HOLDS_EACH, NOW, RACERS, Task, racers
 
 ASKED = RACERS * HOLDS_EACH
 MAIL = ("EMAIL", "PUSH")
 USD = 10**9
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def standing(store, organization, cap):
     return next(each for each in found if each.cap == cap)
 
 
-def test_of_eight_processes_ten_times_over_just_those_holds_are_admitted_that_fit(store, round_of):
+def test_of_holds_that_eight_processes_ask_for_at_once_those_that_fit_are_admitted_and_no_others(store, round_of):
     for each in ALIKE:
         check_alike(store, round_of, each)
     for each in MIXED:
@@ -80,6 +86,8 @@ def test_of_eight_processes_ten_times_over_just_those_holds_are_admitted_that_fi
     for each in BUSY:
         check_busy(store, round_of, each)
     check_facts(store, round_of)
+    for limit in (60, 431):
+        check_cycle_end(store, round_of, limit)
 
 
 def check_alike(store, round_of, race):
@@ -140,6 +148,23 @@ def check_facts(store, round_of):
     for (recorded, _), (_, before), (_, through_holds) in zip(earlier, seen, seen[1:], strict=False):
         assert through_holds <= before or recorded + through_holds <= 200
     assert sum(outcome.recorded for outcome in outcomes) == seen[-1][0] == ASKED // 10
+    assert differences(store, organization) == []
+
+
+def check_cycle_end(store, round_of, limit):
+    """Processes whose clocks differ pass a cycle's end, and neither cycle gets more than its cap."""
+    caps, starts_at = Caps(messages=limit), NOW - timedelta(days=100)
+    made = organizations.create(store, "Raced", Anchor(1, "UTC"), caps, NOW, by="test", starts_at=starts_at)
+    organization, number = made.organization, made.organization.number
+    old = [f"old-r{racer}-{count}" for racer in range(RACERS) for count in range(0, HOLDS_EACH, 20)]
+    occurred_at = instant_text(NOW - timedelta(days=60))
+    sent = [{"id": each, "channel": "EMAIL", "quantity": 50, "occurredAt": occurred_at} for each in old]
+    events.record(store, number, [("", UsageEvent.from_json(each)) for each in sent], NOW, backfilled_by="test")
+    outcomes = round_of(Task(number, MAIL, (1, 3), ending=True, cycle_end=DECEMBER))
+    for instant in (DECEMBER - MICROSECOND, DECEMBER + timedelta(hours=1)):
+        found = store.read(lambda at=instant: usage.of_cycle(store, number, cycle_at(store, organization, at)))
+        assert 0 < sum(each.quantity + each.returned_quantity for each in found) <= limit
+    assert sum(outcome.settled for outcome in outcomes) > 10
     assert differences(store, organization) == []
 
 
