@@ -8,10 +8,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sendmeter.errors import Conflict, NotFound
+from sendmeter.errors import Conflict, NotFound, Unavailable
 from sendmeter.services.verify import differences
 from sendmeter.store import Store, backup, copying, organizations
 from sendmeter.store.schema import state_of
+
+IN_PLACE = "With --in-place the database itself is read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,35 @@ def back_up(store: Store, file: Path, progress: Callable[[int, int], None]) -> B
         raise Conflict(f"{store.path} has no tables: there is nothing to back up.", fix="Name another database.")
     with _partial(file) as partial:
         backup.write(store, partial, progress)
+        backup.look_through(partial)
         with closing(Store(str(partial))) as copy:
             made = _verified(copy, partial.stat().st_size)
         # It has the hashes of all keys: nobody who may not read the one may read the other. Until now nobody else may.
         shutil.copymode(store.path, partial)
     return made
+
+
+@contextmanager
+def standing_still(store: Store, progress: Callable[[int, int], None]) -> Iterator[Store]:
+    """Give a store with the same data that nobody writes to, for as long as the block lasts.
+
+    For SQLite it is a copy beside the file: a long read of the database itself would let its log grow by all that is
+    recorded meanwhile. PostgreSQL needs none. Raises Unavailable if the disk has no room for the copy.
+    """
+    if store.path is None:
+        yield store
+        return
+    file = Path(store.path)
+    needed, free = file.stat().st_size, shutil.disk_usage(file.absolute().parent).free
+    if needed > free:
+        raise Unavailable(
+            f"The disk of {file} has no room for the copy that is read: it needs {needed:,} bytes, {free:,} are free.",
+            fix=f"Free some space. {IN_PLACE}",
+        )
+    with _temporary(file, "copy", fix=IN_PLACE) as copied:
+        backup.write(store, copied, progress)
+        with closing(Store(str(copied))) as copy:
+            yield copy
 
 
 def _verified(copy: Store, size_bytes: int) -> Backup:
@@ -65,26 +91,30 @@ def _verified(copy: Store, size_bytes: int) -> Backup:
 def _partial(file: Path) -> Iterator[Path]:
     """Give an empty file beside another, which gets the other's name if all goes well, and is removed if not."""
     _check_free(file)
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f"{file.name}.partial-", dir=file.absolute().parent)
-    except OSError as error:
-        raise Conflict(
-            f"There can be no file {file}: {error.strerror}.", fix="Name a file in a folder that can be written to."
-        ) from error
-    os.close(descriptor)
-    partial = Path(name)
-    try:
+    with _temporary(file, "partial", fix="Name a file in a folder that can be written to.") as partial:
         yield partial
         _name(partial, file)
-    finally:
-        for left in (partial, Path(f"{name}-wal"), Path(f"{name}-shm")):
-            left.unlink(missing_ok=True)
     # The name, too, is to outlast a power cut.
     folder = os.open(file.absolute().parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def _temporary(file: Path, what: str, *, fix: str) -> Iterator[Path]:
+    """Give an empty file beside another, which is removed in the end."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"{file.name}.{what}-", dir=file.absolute().parent)
+    except OSError as error:
+        raise Conflict(f"There can be no file beside {file}: {error.strerror}.", fix=fix) from error
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        for left in (name, f"{name}-wal", f"{name}-shm"):
+            Path(left).unlink(missing_ok=True)
 
 
 def _name(partial: Path, file: Path) -> None:

@@ -1,8 +1,8 @@
 """The file of a SQLite database, copied page by page as it is at one instant, while others write to it."""
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sendmeter.errors import Unavailable
@@ -13,11 +13,12 @@ PAGES_AT_ONCE = 1_024
 
 
 def write(store: Store, file: Path, progress: Callable[[int, int], None]) -> None:
-    """Copy a database of SQLite to a file that is empty, by SQLite's own online backup, and look through the copy.
+    """Copy a database of SQLite to a file that is empty, by SQLite's own online backup.
 
     A transaction holds what is read at one instant; without one, SQLite would begin again whenever another process
-    writes. `progress` is told how many pages are copied, and how many there are. Raises Unavailable where the file
-    cannot be written or is not sound.
+    writes. The log beside the database grows meanwhile and is shortened afterwards, so nothing else is done in that
+    transaction. `progress` is told how many pages are copied, and how many there are. Raises Unavailable if the file
+    cannot be written.
     """
 
     def copied(_status: int, remaining: int, total: int) -> None:
@@ -28,23 +29,39 @@ def write(store: Store, file: Path, progress: Callable[[int, int], None]) -> Non
         store.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         with closing(sqlite3.connect(file, isolation_level=None)) as copy:
             store.database.connection().backup(copy, pages=PAGES_AT_ONCE, progress=copied)
-            _look_through(copy)
 
-    try:
+    with _failures():
         store.snapshot(work)
+    _shorten_log(store)
+
+
+def look_through(file: Path) -> None:
+    """Let SQLite read every page of a copy, and compare every index with its table.
+
+    Raises Unavailable if the copy is damaged.
+    """
+    with _failures(), closing(sqlite3.connect(file, isolation_level=None)) as copy:
+        found = [row[0] for row in copy.execute("PRAGMA integrity_check(3)")]
+    if found != ["ok"]:
+        raise _damaged(found)
+
+
+def _shorten_log(store: Store) -> None:
+    """Move what the log has grown by into the database, unless others are in the way: the next writers do it then."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(store.path or "", timeout=0.2)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
             raise _damaged([str(error)]) from None
         raise Unavailable(
-            f"The backup cannot be written: {error}.", fix="Look whether the disk is full, and run it again."
+            f"The copy cannot be written: {error}.", fix="Look whether the disk is full, and run it again."
         ) from None
-
-
-def _look_through(copy: sqlite3.Connection) -> None:
-    """Let SQLite read every page, and compare every index with its table."""
-    found = [row[0] for row in copy.execute("PRAGMA integrity_check(3)")]
-    if found != ["ok"]:
-        raise _damaged(found)
 
 
 def _damaged(found: list[str]) -> Unavailable:

@@ -14,6 +14,8 @@ from sendmeter.store.failures import NotAnswering
 from sendmeter.store.urls import postgresql_url
 
 RV = TypeVar("RV")
+LOG_BYTES = 32 * 1024 * 1024
+"""What the log beside a file of SQLite is cut to, when a checkpoint has found all of it in the database."""
 IDLE_TRANSACTION_SECONDS = 60
 """How long PostgreSQL keeps a transaction open of which it hears nothing: its server may be behind a broken network."""
 
@@ -106,6 +108,8 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]  # peewee has no types
                 # A checkpoint writes each page once, however often it changed: at 16 MiB, not SQLite's 4, recording
                 # by the thousand into a large table takes a quarter less.
                 "wal_autocheckpoint": 4_000,
+                # While a reader is open the log only grows. Afterwards it gets this short again (bytes).
+                "journal_size_limit": LOG_BYTES,
             },
         )
 

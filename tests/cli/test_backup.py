@@ -47,7 +47,7 @@ def test_a_backup_replaces_a_file_or_is_made_of_nothing(shop, postgres_url, tmp_
     assert "older.db is there already." in refused("older.db")
     assert "dangling.db is there already." in refused("dangling.db")
     assert "sendmeter.db is there already." in refused("sendmeter.db")
-    assert "There can be no file away/backup.db: No such file" in refused("away/backup.db")
+    assert "There can be no file beside away/backup.db: No such file" in refused("away/backup.db")
     assert "There is no database missing.db." in refused("backup.db", "--database", "missing.db")
     assert "there is nothing to back up" in refused("backup.db", "--database", "empty.db")
     assert "pg_dump" in refused("backup.db", database_url=postgres_url)
@@ -76,7 +76,7 @@ def test_a_backup_has_a_page_that_is_damaged(shop, tmp_path):
     with file.open("r+b") as damaged:
         damaged.seek((root - 1) * size)
         damaged.write(b"\xff" * 100)
-    told = run_cli("backup", "backup.db", cwd=tmp_path, expected=1).stderr
+    told = run_cli("backup", "backup.db", cwd=tmp_path, expected=3).stderr
     assert "The database is damaged" in told
     assert [path.name for path in tmp_path.iterdir()] == ["sendmeter.db"]
 
@@ -109,6 +109,6 @@ def test_a_disk_that_is_full_leaves_half_a_backup(shop, tmp_path):
         ["prlimit", f"--fsize={limit}", SENDMETER, "backup", "backup.db"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert full.returncode == 1
-    assert "The backup cannot be written" in full.stderr
+    assert full.returncode == 3
+    assert "The copy cannot be written" in full.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["sendmeter.db"]
