@@ -5,9 +5,11 @@ made. A `oneOf` with a discriminator becomes a chain of conditions, so that a fa
 and not of all shapes that it is not.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Container, Iterator
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -19,9 +21,11 @@ from sendmeter.errors import Fault
 
 FAULT_LIMIT = 100
 _POINTER_LIMIT = 500
-# More than any list or object of the contract may have.
+# More than any list or object of the contract may have, and than all of one item together.
 _ITEMS_SHOWN = 1_001
 _MEMBERS_SHOWN = 200
+_PARTS_SHOWN = 2_500
+_MISSING = {"required", "minItems", "minProperties"}
 _MESSAGE_LIMIT = 500
 _WHOLE = "x-whole-number"
 _ANNOTATIONS = {"example", "description", "default", "deprecated", "title", "externalDocs", "xml"}
@@ -40,48 +44,131 @@ class _Whole:
 
 
 class Validator:
-    """A compiled schema."""
+    """A compiled schema.
+
+    The library finds all errors of a value before it returns the first, each with a copy of the part that is wrong. So
+    that a hostile body costs no more than its size, what is invalid is looked at in parts: first the value without the
+    items of its lists, then one item after the other, until a hundred faults are found.
+    """
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        self._compiled = jsonschema_rs.Draft202012Validator(
-            schema,
-            formats={"date-time": _is_instant, "date": _is_date, "time-zone": is_time_zone, "binary": _is_anything},
-            keywords={_WHOLE: _Whole},
-            # Matched in one pass over a text; an expression that would need going back is refused here.
-            pattern_options=jsonschema_rs.RegexOptions(),
-            validate_formats=True,
-            ignore_unknown_formats=False,
-            offline=True,
-        )
+        self.schema = schema
+        self._compiled = _compiled(schema)
 
     def accepts(self, value: Any) -> bool:  # noqa: ANN401 - any JSON
-        """Tell whether a JSON value is valid."""
+        """Return whether a JSON value is valid."""
         return self._compiled.is_valid(value)
 
     def faults(self, value: Any, prefix: str = "") -> list[Fault]:  # noqa: ANN401 - any JSON
-        """Name what is wrong with a JSON value, the first hundred faults; an empty list where nothing is."""
+        """Return what is wrong with a JSON value, the first hundred faults; an empty list if it is valid."""
+        return list(islice(self._found(value, prefix), FAULT_LIMIT))
+
+    def _found(self, value: Any, prefix: str) -> Iterator[Fault]:  # noqa: ANN401 - any JSON
         if self._compiled.is_valid(value):
-            return []
-        found: list[Fault] = []
-        # The library finds all errors before it gives the first, each with a copy of what is wrong: a body of 1 MiB
-        # that is wrong all over would keep it, and with it the whole process, busy for half a minute.
-        short = _cut(value)
-        for error in self._compiled.iter_errors(value if self._compiled.is_valid(short) else short):
-            for fault in _told(error):
-                pointer = (prefix + fault.pointer)[:_POINTER_LIMIT]
-                found.append(Fault(pointer, fault.message[:_MESSAGE_LIMIT]))
-                if len(found) == FAULT_LIMIT:
-                    return found
-        return found
+            return
+        outer, lists = self._parts
+        short, lacking = _shortened(_without_items(value, lists))
+        for error in outer.iter_errors(short):
+            for fault in () if _is_for_what_was_left_out(error, lacking) else _told(error):
+                yield Fault((prefix + fault.pointer)[:_POINTER_LIMIT], fault.message[:_MESSAGE_LIMIT])
+        for name, items in lists.items():
+            for index, item in enumerate(_items(value, name)):
+                yield from items._found(item, f"{prefix}{_step(name) if name else ''}/{index}")
+
+    @cached_property
+    def _parts(self) -> "tuple[jsonschema_rs.Draft202012Validator, dict[str, Validator]]":
+        """Compile, when they are first needed, the schema without its lists' items, and those of the items.
+
+        The name of a list is the property that has it; the empty one if the value itself is a list.
+        """
+        schema = self._resolved(self.schema)
+        named = {"components": self.schema["components"]} if "components" in self.schema else {}
+        properties = {name: self._resolved(part) for name, part in schema.get("properties", {}).items()}
+        lists = {name: part for name, part in {"": schema, **properties}.items() if self._has_objects(part)}
+        outer = dict(_unlisted(schema) if "" in lists else schema)
+        if properties:
+            outer["properties"] = {
+                name: _unlisted(properties[name]) if name in lists else part
+                for name, part in schema["properties"].items()
+            }
+        items = {name: Validator({**part["items"], **named}) for name, part in lists.items()}
+        return _compiled({**outer, **named}), items
+
+    def _has_objects(self, schema: dict[str, Any]) -> bool:
+        return schema.get("type") == "array" and self._resolved(schema.get("items", {})).get("type") == "object"
+
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Follow a reference to a named schema."""
+        while "$ref" in schema:
+            schema = self.schema["components"]["schemas"][schema["$ref"].removeprefix("#/components/schemas/")]
+        return schema
 
 
-def _cut(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Leave out the most of what is too much anyway; what was invalid for its size still is."""
-    if isinstance(value, list):
-        return [_cut(item) for item in value[:_ITEMS_SHOWN]]
-    if isinstance(value, dict):
-        return {name: _cut(member) for name, member in islice(value.items(), _MEMBERS_SHOWN)}
-    return value
+def _compiled(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        schema,
+        formats={"date-time": _is_instant, "date": _is_date, "time-zone": is_time_zone, "binary": _is_anything},
+        keywords={_WHOLE: _Whole},
+        # Matched in one pass over a text; an expression that would need going back is refused here.
+        pattern_options=jsonschema_rs.RegexOptions(),
+        validate_formats=True,
+        ignore_unknown_formats=False,
+        offline=True,
+    )
+
+
+def _unlisted(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a list without that of its items."""
+    return {keyword: value for keyword, value in schema.items() if keyword != "items"}
+
+
+def _items(value: Any, name: str) -> list[Any]:  # noqa: ANN401 - any JSON
+    """Return the items of a list that are looked at: none if there is no list."""
+    found = value.get(name) if name and isinstance(value, dict) else value
+    return found[:_ITEMS_SHOWN] if isinstance(found, list) else []
+
+
+def _without_items(value: Any, lists: Collection[str]) -> Any:  # noqa: ANN401 - any JSON
+    """Return a value with numbers in place of the items of some lists, as many and as different."""
+    if "" in lists:
+        return list(range(len(_items(value, "")))) if isinstance(value, list) else value
+    if not isinstance(value, dict):
+        return value
+    listed = {name: list(range(len(_items(value, name)))) for name in lists if isinstance(value.get(name), list)}
+    return value | listed if listed else value
+
+
+def _shortened(value: Any) -> tuple[Any, set[tuple[str | int, ...]]]:  # noqa: ANN401 - any JSON
+    """Return the parts of a value that are nearest to its root, and the paths of those that lack something of theirs.
+
+    The contract bounds each object and list, so a value of more parts breaks a bound, and the first that does is here.
+    """
+    if not isinstance(value, dict | list):
+        return value, set()
+    short: Any = type(value)()
+    lacking: set[tuple[str | int, ...]] = set()
+    queue: deque[tuple[tuple[str | int, ...], Any, Any]] = deque([((), value, short)])
+    left = _PARTS_SHOWN
+    while queue:
+        path, source, target = queue.popleft()
+        shown = min(left, _MEMBERS_SHOWN if isinstance(source, dict) else _ITEMS_SHOWN)
+        if len(source) > shown:
+            lacking.add(path)
+        for name, part in islice(source.items() if isinstance(source, dict) else enumerate(source), shown):
+            left -= 1
+            kept = part
+            if isinstance(part, dict | list):
+                kept = type(part)()
+                queue.append(((*path, name), part, kept))
+            if isinstance(target, dict):
+                target[name] = kept
+            else:
+                target.append(kept)
+    return short, lacking
+
+
+def _is_for_what_was_left_out(error: jsonschema_rs.ValidationError, lacking: Container[tuple[str | int, ...]]) -> bool:
+    return error.kind.name in _MISSING and tuple(error.instance_path) in lacking
 
 
 class Schemas:
