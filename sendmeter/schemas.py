@@ -6,7 +6,7 @@ and not of all shapes that it is not.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -25,7 +25,6 @@ _POINTER_LIMIT = 500
 _ITEMS_SHOWN = 1_001
 _MEMBERS_SHOWN = 200
 _PARTS_SHOWN = 2_500
-_MISSING = {"required", "minItems", "minProperties"}
 _MESSAGE_LIMIT = 500
 _WHOLE = "x-whole-number"
 _ANNOTATIONS = {"example", "description", "default", "deprecated", "title", "externalDocs", "xml"}
@@ -67,13 +66,19 @@ class Validator:
         if self._compiled.is_valid(value):
             return
         outer, lists = self._parts
-        short, lacking = _shortened(_without_items(value, lists))
-        for error in outer.iter_errors(short):
-            for fault in () if _is_for_what_was_left_out(error, lacking) else _told(error):
+        whole = _without_items(value, lists)
+        found = False
+        for error in outer.iter_errors(_shortened(whole)):
+            for fault in () if _is_left_out(error, whole) else _told(error):
+                found = True
                 yield Fault((prefix + fault.pointer)[:_POINTER_LIMIT], fault.message[:_MESSAGE_LIMIT])
         for name, items in lists.items():
             for index, item in enumerate(_items(value, name)):
-                yield from items._found(item, f"{prefix}{_step(name) if name else ''}/{index}")
+                for fault in items._found(item, f"{prefix}{_step(name) if name else ''}/{index}"):
+                    found = True
+                    yield fault
+        if not found:
+            yield Fault(prefix, "is larger than anything that is taken here")
 
     @cached_property
     def _parts(self) -> "tuple[jsonschema_rs.Draft202012Validator, dict[str, Validator]]":
@@ -138,37 +143,48 @@ def _without_items(value: Any, lists: Collection[str]) -> Any:  # noqa: ANN401 -
     return value | listed if listed else value
 
 
-def _shortened(value: Any) -> tuple[Any, set[tuple[str | int, ...]]]:  # noqa: ANN401 - any JSON
-    """Return the parts of a value that are nearest to its root, and the paths of those that lack something of theirs.
+def _shortened(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return the parts of a value that are nearest to its root.
 
     The contract bounds each object and list, so a value of more parts breaks a bound, and the first that does is here.
     """
     if not isinstance(value, dict | list):
-        return value, set()
+        return value
     short: Any = type(value)()
-    lacking: set[tuple[str | int, ...]] = set()
-    queue: deque[tuple[tuple[str | int, ...], Any, Any]] = deque([((), value, short)])
+    queue: deque[tuple[Any, Any]] = deque([(value, short)])
     left = _PARTS_SHOWN
     while queue:
-        path, source, target = queue.popleft()
+        source, target = queue.popleft()
         shown = min(left, _MEMBERS_SHOWN if isinstance(source, dict) else _ITEMS_SHOWN)
-        if len(source) > shown:
-            lacking.add(path)
         for name, part in islice(source.items() if isinstance(source, dict) else enumerate(source), shown):
             left -= 1
             kept = part
             if isinstance(part, dict | list):
                 kept = type(part)()
-                queue.append(((*path, name), part, kept))
+                queue.append((part, kept))
             if isinstance(target, dict):
                 target[name] = kept
             else:
                 target.append(kept)
-    return short, lacking
+    return short
 
 
-def _is_for_what_was_left_out(error: jsonschema_rs.ValidationError, lacking: Container[tuple[str | int, ...]]) -> bool:
-    return error.kind.name in _MISSING and tuple(error.instance_path) in lacking
+def _is_left_out(error: jsonschema_rs.ValidationError, whole: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether a shortened value is said to lack what the whole value has."""
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Required(property=name):
+            return name in _part(whole, error.instance_path)
+        case jsonschema_rs.ValidationErrorKind.MinItems(limit=limit):
+            return len(_part(whole, error.instance_path)) >= limit
+        case jsonschema_rs.ValidationErrorKind.MinProperties(limit=limit):
+            return len(_part(whole, error.instance_path)) >= limit
+    return False
+
+
+def _part(value: Any, path: Iterable[str | int]) -> Any:  # noqa: ANN401 - any JSON
+    for step in path:
+        value = value[step]
+    return value
 
 
 class Schemas:

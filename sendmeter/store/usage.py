@@ -111,9 +111,9 @@ def _upsert(
 @lru_cache
 def _addition(table: str, period: str, columns: tuple[str, ...], count: int) -> str:
     """Return the statement that adds `count` rows of sums to the counters of a table."""
-    row = f"({', '.join('?' * (3 + len(columns)))})"
+    rows = ", ".join([f"({', '.join('?' * (3 + len(columns)))})"] * count)
     sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns)
     return (
         f"INSERT INTO {table} (organization_id, {period}, channel, {', '.join(columns)}) "
-        f"VALUES {', '.join([row] * count)} ON CONFLICT (organization_id, {period}, channel) DO UPDATE SET {sums}"
+        f"VALUES {rows} ON CONFLICT (organization_id, {period}, channel) DO UPDATE SET {sums}"
     )

@@ -53,6 +53,10 @@ def test_an_id_of_another_organization_is_told_from_one_that_nobody_has(server, 
 def test_an_id_of_another_organization_in_a_body_or_a_query_reaches_it(server, stranger):
     """What is named there is the caller's own: an id that another has too is another thing."""
     world = World.of(server)
+    # The stranger's own organization keeps when its last hold was decided: from now on nothing of it changes.
+    assert (
+        stranger.request("POST", "/organization/usage/holds", json={"id": "1", "channel": "EMAIL"}).status_code == 201
+    )
     own = {table: lines for table, lines in rows(server.store).items() if table not in ("api_keys", "audit_log")}
     assert stranger.record(SMS).json()["accepted"] == 1
     hold = {"id": "held", "channel": "SMS", "quantity": 7, "estimatedCost": "0.5"}
