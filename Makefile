@@ -71,11 +71,13 @@ client-typescript: $(VENV)/node.stamp
 	@if command -v npm >/dev/null; then cd clients/typescript && npm run --silent generate && npm run --silent build; \
 	  else echo "Without npm there is no client for TypeScript."; fi
 
-browser: ## install Chromium for the tests that look at pages
-	@for name in chromium chromium-browser google-chrome; do if command -v $$name >/dev/null; then exit 0; fi; done; \
-	command -v apt-get >/dev/null || { echo "Install Chromium, so that chromium is on the PATH."; exit 1; }; \
+browser: ## install what some tests need: Chromium to look at pages, faketime to move clocks
+	@missing=""; command -v faketime >/dev/null || missing=faketime; \
+	command -v chromium chromium-browser google-chrome >/dev/null || missing="$$missing chromium"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	command -v apt-get >/dev/null || { echo "Install so that they are on the PATH: $$missing"; exit 1; }; \
 	sudo=$$(test "$$(id -u)" = 0 || command -v sudo); \
-	$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends chromium
+	$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$missing
 
 lock: $(VENV)/test.stamp ## write the files of exact versions anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

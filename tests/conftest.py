@@ -18,6 +18,25 @@ from tests.live import Clock, live_server
 _numbers = itertools.count()
 
 
+class _FailuresAtOnce:
+    """Prints the name of a test when it fails, not only at the end of the run."""
+
+    def __init__(self, terminal):
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(f"FAILED {report.nodeid} ({report.when})", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_FailuresAtOnce(terminal))
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """A real PostgreSQL of this test process, with a database `migrated` to copy from; gives its URL."""
