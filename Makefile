@@ -72,8 +72,9 @@ client-typescript: $(VENV)/node.stamp
 	  else echo "Without npm there is no client for TypeScript."; fi
 
 browser: ## install what some tests need: Chromium to look at pages, faketime to move clocks
-	@missing=""; command -v faketime >/dev/null || missing=faketime; \
-	command -v chromium chromium-browser google-chrome >/dev/null || missing="$$missing chromium"; \
+	@missing=""; for names in faketime "chromium chromium-browser google-chrome"; do found=""; \
+	for name in $$names; do if command -v $$name >/dev/null; then found=yes; fi; done; \
+	if [ -z "$$found" ]; then missing="$$missing $${names%% *}"; fi; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	command -v apt-get >/dev/null || { echo "Install so that they are on the PATH: $$missing"; exit 1; }; \
 	sudo=$$(test "$$(id -u)" = 0 || command -v sudo); \

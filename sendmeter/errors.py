@@ -126,3 +126,7 @@ class Unavailable(Refusal):
 
     code = "unavailable"
     fix = "Send the same request again after the seconds in Retry-After."
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer, or cannot be read or written."""

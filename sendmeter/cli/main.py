@@ -6,7 +6,7 @@ from importlib import import_module
 import click
 
 from sendmeter import __version__
-from sendmeter.errors import Refusal, Unavailable
+from sendmeter.errors import DatabaseUnavailable, Refusal, Unavailable
 from sendmeter.startup import UnknownSchema
 
 # Where each command is. It is imported when it is run: no command should wait for what another one needs.
@@ -27,7 +27,7 @@ _COMMANDS = {
 }
 
 
-class _DatabaseUnavailable(click.ClickException):
+class _WithoutDatabase(click.ClickException):
     """Exits 3, so that a script tells a database that does not answer from what a command found or refused."""
 
     exit_code = 3
@@ -56,7 +56,7 @@ class _Commands(click.Group):
             # What the class says in general is for whoever sends requests.
             if fix := refusal.fix.removeprefix(type(refusal).fix).strip():
                 told.append(fix)
-            failure = _DatabaseUnavailable if isinstance(refusal, Unavailable) else click.ClickException
+            failure = _WithoutDatabase if isinstance(refusal, DatabaseUnavailable) else click.ClickException
             raise failure("\n".join(told)) from refusal
         except (UnknownSchema, ValueError) as error:
             raise click.ClickException(str(error)) from error

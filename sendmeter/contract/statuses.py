@@ -15,4 +15,5 @@ STATUSES: dict[type[errors.Refusal], int] = {
     errors.TooManyRequests: 429,
     errors.ProviderFailed: 502,
     errors.Unavailable: 503,
+    errors.DatabaseUnavailable: 503,
 }

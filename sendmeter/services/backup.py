@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sendmeter.errors import Conflict, NotFound, Unavailable
+from sendmeter.errors import Conflict, DatabaseUnavailable, NotFound
 from sendmeter.services.verify import differences
 from sendmeter.store import Store, backup, copying, organizations
 from sendmeter.store.schema import state_of
@@ -68,7 +68,7 @@ def standing_still(store: Store, progress: Callable[[int, int], None]) -> Iterat
     file = Path(store.path)
     needed, free = file.stat().st_size, shutil.disk_usage(file.absolute().parent).free
     if needed > free:
-        raise Unavailable(
+        raise DatabaseUnavailable(
             f"The disk of {file} has no room for the copy that is read: it needs {needed:,} bytes, {free:,} are free.",
             fix=f"Free some space. {IN_PLACE}",
         )

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sendmeter.errors import Conflict, NotFound, Unavailable
+from sendmeter.errors import Conflict, DatabaseUnavailable, NotFound, Unavailable
 from sendmeter.services.health import advice_on
 from sendmeter.services.verify import differences_within
 from sendmeter.store import Store, copying, organizations
@@ -54,7 +54,7 @@ def _state(name: str, store: Store) -> SchemaState:
     try:
         state = state_of(store)
     except Unavailable as error:
-        raise Unavailable(f"{name} does not answer. Look at its URL, and whether it runs.") from error
+        raise DatabaseUnavailable(f"{name} does not answer. Look at its URL, and whether it runs.") from error
     if advice := advice_on(state):
         raise Conflict(f"{name} is of another version. {advice}", fix="")
     return state

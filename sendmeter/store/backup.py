@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sendmeter.errors import Unavailable
+from sendmeter.errors import DatabaseUnavailable
 from sendmeter.store.database import Store
 
 PAGES_AT_ONCE = 1_024
@@ -59,13 +59,13 @@ def _failures() -> Iterator[None]:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
             raise _damaged([str(error)]) from None
-        raise Unavailable(
+        raise DatabaseUnavailable(
             f"The copy cannot be written: {error}.", fix="Look whether the disk is full, and run it again."
         ) from None
 
 
-def _damaged(found: list[str]) -> Unavailable:
-    return Unavailable(
+def _damaged(found: list[str]) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
         f"The database is damaged: {'; '.join(found)}.",
         fix="Nothing was kept of this backup. Go back to an earlier one, and look for a failing disk.",
     )

@@ -11,7 +11,7 @@ from psycopg import Error as PostgresError
 from psycopg import OperationalError as PostgresOperationalError
 from psycopg.errors import ConnectionTimeout
 
-from sendmeter.errors import Unavailable
+from sendmeter.errors import DatabaseUnavailable
 
 DRIVER_ERRORS = (DatabaseError, InterfaceError)
 SHOWN = 500
@@ -35,9 +35,11 @@ class Cause:
     message: str
     advice: str
 
-    def refusal(self) -> Unavailable:
+    def refusal(self) -> DatabaseUnavailable:
         """Refuse what was asked for. Nothing is said of where the database is."""
-        return Unavailable(self.message, fix=f"{Unavailable.fix} If it stays so, its operator should {self.advice}.")
+        return DatabaseUnavailable(
+            self.message, fix=f"{DatabaseUnavailable.fix} If it stays so, its operator should {self.advice}."
+        )
 
 
 SILENT = Cause("The database does not answer.", "see whether the database runs and can be reached")
