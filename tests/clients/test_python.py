@@ -14,7 +14,7 @@ from tests.clients.typed import TypedServer
 from tests.contract.provoked import CODES, World, newer_schema
 from tests.live import ROOT
 
-pytestmark = pytest.mark.xdist_group("clients")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]
 FOR_PROVIDERS = {"providers.receive"}  # they sign what they send: no client asks it
 ALL_AT_ONCE = (429, 500, 503)  # each wants a server of its own, and one is enough for all operations
 

@@ -8,7 +8,7 @@ import pytest
 from tests.clients.refusals import broken, busy, key_that_meets, unavailable
 from tests.contract.provoked import CODES, World
 
-pytestmark = pytest.mark.xdist_group("clients")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]
 
 
 def run(*command, folder, **environment):

@@ -11,7 +11,7 @@ from sendmeter.contract import contract
 from tests.clients.generated import generate, lay_out
 from tests.live import ROOT
 
-pytestmark = pytest.mark.xdist_group("clients")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]
 FOLDER = ROOT / "clients/typescript"
 LOCK = json.loads((FOLDER / "package-lock.json").read_text())
 PACKAGE = json.loads((FOLDER / "package.json").read_text())

@@ -26,6 +26,8 @@ from sendmeter.domain.keys import SCOPES
 from sendmeter.services.vault import new_key
 from tests.live import ROOT, run_json, served_process
 
+pytestmark = pytest.mark.long
+
 SEED = os.environ.get("SEED") or "1"
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES") or "20"
 SECONDS = float(os.environ.get("FUZZ_SECONDS") or 0)

@@ -12,7 +12,11 @@ import pytest
 from tests.contract.test_fuzz import served
 from tests.live import ROOT
 
+pytestmark = pytest.mark.long
+
 PART = "--include-tag keys --include-tag organizations --include-tag providers --phases fuzzing,stateful"
+# What a make that runs these tests, perhaps with PYTEST=…, would hand on to the make that a test runs.
+OF_MAKE = ("FUZZ_", "SEED", "MAKE", "MFLAGS", "PYTEST")
 LISTS = ("/organization/keys", "/organizations", "/organization/providers")
 TWILIO = {"provider": "twilio", "accountSid": f"AC{'1' * 32}", "authToken": "of_the_deployment", "records": True}
 
@@ -45,7 +49,8 @@ def deployment(tmp_path):
 
 
 def test_a_deployment_is_fuzzed_without_a_report_or_loses_what_was_there(deployment, tmp_path):
-    client = httpx.Client(base_url=deployment.url, headers={"authorization": f"Bearer {deployment.key}"})
+    headers = {"authorization": f"Bearer {deployment.key}"}
+    client = httpx.Client(base_url=deployment.url, headers=headers, timeout=60)
     with client:
         assert client.post("/organization/providers", json=TWILIO).status_code == 201
         keys, organizations, providers = (client.get(path).json()["items"] for path in LISTS)
@@ -77,6 +82,7 @@ def test_a_failure_is_not_reported_or_does_not_say_how_to_repeat_it(deployment, 
         f"{deployment.url}/organization/keys",
         headers={"authorization": f"Bearer {deployment.key}"},
         json={"name": "reader"},
+        timeout=60,
     ).json()
     done = fuzz(deployment.url, made["apiKey"], tmp_path, FUZZ_OPTIONS=PART)
     assert done.returncode == 1
@@ -114,7 +120,7 @@ def test_make_fuzz_hands_something_else_on(words, expected, tmp_path):
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "arguments=$*"\nenv\n')
     python.chmod(0o755)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FUZZ_", "SEED", "MAKE"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_MAKE)}
     # What is installed counts as new enough, and what comes from the environment is read by nobody on its way.
     command = ["make", "--silent", "--old-file=.venv/test.stamp", f"BIN={tmp_path}", "fuzz"]
     environment = kept | dict(word.split("=", 1) for word in words)
@@ -126,7 +132,7 @@ def test_make_fuzz_hands_something_else_on(words, expected, tmp_path):
 
 def test_make_fuzz_shows_the_key_to_whoever_lists_processes():
     command = ["make", "--dry-run", "--silent", "--old-file=.venv/test.stamp", "fuzz", "KEY=sendmeter_sk_secret"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_MAKE)}
     done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
     assert "test_fuzz.py" in done.stdout
     assert "secret" not in done.stdout

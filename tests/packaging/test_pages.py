@@ -8,6 +8,8 @@ import pytest
 from sendmeter.mock.scenarios import SCENARIOS
 from tests.packaging import pages
 
+pytestmark = pytest.mark.long
+
 PAGE = {page.stem: page for page in pages.PAGES}
 README, CLIENT, OPERATOR, SENDER, MOCK = (PAGE[name] for name in ("README", "client", "operator", "sender", "mock"))
 FUZZING, PROVIDERS = PAGE["fuzzing"], PAGE["providers"]

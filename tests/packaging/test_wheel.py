@@ -15,7 +15,7 @@ import pytest
 from tests.live import ROOT
 
 # Built and installed once, by one process of the test run (`--dist loadgroup`).
-pytestmark = pytest.mark.xdist_group("wheel")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("wheel")]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def test_a_step_is_no_target_of_the_makefile(job, command):
 
 def test_a_job_lacks_what_makes_the_gate():
     commands = {job: [command for name, command in RUN if name == job] for job, _ in RUN}
-    assert commands["test"][-2:] == ["make browser", "make test"]
+    assert commands["test"][-3:] == ["make browser", "make test", "make check"]
     assert commands["contract"][-1] == "make contract-diff"
     assert commands["fuzz"] == ["make fuzz"]
     assert commands["proof"] == ["make proof", "make fuzz-parsers"]

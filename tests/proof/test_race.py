@@ -20,6 +20,8 @@ from sendmeter.store import usage
 from tests.live import Client, served_process
 from tests.proof.racers import HOLDS_EACH, NOW, RACERS, Task, racers
 
+pytestmark = pytest.mark.long
+
 ASKED = RACERS * HOLDS_EACH
 MAIL = ("EMAIL", "PUSH")
 USD = 10**9

@@ -27,6 +27,8 @@ from sendmeter.store import Store, cycles, usage
 from tests.live import Client, served_process
 from tests.tools import program
 
+pytestmark = pytest.mark.long
+
 logger = logging.getLogger(__name__)
 ROUNDS = int(os.environ.get("PROOF_ROUNDS", "1"))
 SKEWS = (3, -3)

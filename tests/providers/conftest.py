@@ -15,7 +15,15 @@ def standin():
 
 @pytest.fixture
 def outgoing(standin):
-    """The way out, which leads to the stand-in and waits for half a second."""
+    """The way out, which leads to the stand-in and has time even on a busy machine."""
+    way = Outgoing(test_url=standin.url, timeout_seconds=20)
+    yield way
+    way.close()
+
+
+@pytest.fixture
+def hurried(standin):
+    """The way out that waits for half a second."""
     way = Outgoing(test_url=standin.url, timeout_seconds=0.5)
     yield way
     way.close()

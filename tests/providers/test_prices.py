@@ -16,17 +16,17 @@ BOTH = pytest.mark.parametrize("provider", ["twilio", "telnyx"])
 
 @pytest.fixture
 def price(outgoing):
-    def ask(provider, message_id=None, channel="SMS"):
-        return KNOWN[provider].price(ACCOUNTS[provider], channel, message_id or IDS[provider], outgoing)
+    def ask(provider, message_id=None, channel="SMS", way=outgoing):
+        return KNOWN[provider].price(ACCOUNTS[provider], channel, message_id or IDS[provider], way)
 
     return ask
 
 
 @pytest.fixture
 def trouble(price):
-    def ask(kind, *asked):
+    def ask(kind, *asked, **options):
         with pytest.raises(kind) as error:
-            price(*asked)
+            price(*asked, **options)
         assert error.value.__cause__ is None
         return error.value
 
@@ -146,10 +146,10 @@ def test_the_price_of_a_call_at_telnyx_is_not_asked_for(standin, price):
         ("fail", "http_500", None),
     ],
 )
-def test_trouble_has_the_providers_own_code_or_ours(standin, trouble, provider, how, code, retry_after):
+def test_trouble_has_the_providers_own_code_or_ours(standin, trouble, hurried, provider, how, code, retry_after):
     standin.price(provider, IDS[provider], "-0.01")
     standin.behave(how, retry_after=retry_after)
-    told = trouble(ProviderTrouble, provider)
+    told = trouble(ProviderTrouble, provider, **({"way": hurried} if how == "hang" else {}))
     assert told.code == (code[provider] if isinstance(code, dict) else code)
     assert told.retry_after == (timedelta(seconds=7) if retry_after else None)
     assert "Sorry" not in told.message

@@ -145,7 +145,7 @@ def test_a_recorder_that_writes_the_next_cycle_and_a_change_of_the_anchor_come_o
 
 def test_a_recorder_that_read_the_old_anchor_waits_for_the_change_and_books_by_the_new_one(postgres_url):
     """The change is under way when the event is recorded, and commits once the recorder waits for it."""
-    waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'sendmeter' AND wait_event_type = 'Lock'"
+    waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with closing(Store(postgres_url)) as store, psycopg.connect(postgres_url, autocommit=True) as watcher:
         organization = founded(store)
         record(store, organization, "before", now=TWO_TO_MIDNIGHT)

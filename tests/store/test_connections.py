@@ -65,7 +65,10 @@ def test_a_statement_that_nobody_waits_for_any_more_ends_in_postgresql_too(impat
     with pytest.raises(Unavailable):
         ask(impatient, "SELECT pg_sleep(600)")
     assert ask(impatient, "SELECT 1") == 1
-    running = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+    running = (
+        "SELECT COUNT(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+    )
     with psycopg.connect(postgres_url, autocommit=True) as operator:
         wait_until(lambda: operator.execute(running).fetchone() == (0,))
 
