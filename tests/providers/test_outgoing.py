@@ -269,11 +269,11 @@ def test_threads_may_share_it(served, outgoing):
     assert done == [True] * 30
 
 
-def test_nothing_is_left_open_or_running_after_trouble(served, outgoing):
+def test_nothing_is_left_open_or_running_after_trouble(served, hurried):
     for how in ("drip", "half", "well"):
         served.behave(how, times=1)
         try:
-            outgoing.get(URL, hosts=HOSTS)
+            hurried.get(URL, hosts=HOSTS)
         except ProviderTrouble:
             continue
     for timer in [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
