@@ -23,7 +23,7 @@ def outgoing(standin):
 
 @pytest.fixture
 def hurried(standin):
-    """The way out for servers that never answer: it waits for a second, which a busy machine needs for those that do."""
+    """The way out for servers that never answer: it waits for a second."""
     way = Outgoing(test_url=standin.url, timeout_seconds=1)
     yield way
     way.close()
