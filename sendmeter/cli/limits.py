@@ -109,8 +109,9 @@ def _print(found: Limits, as_json: bool) -> None:
     if not found.standings:
         click.echo("There are no caps.")
         return
-    names = ("cap", "limit", "used", "held", "remaining")
-    rows = [names, *(tuple(_text(standing[name]) for name in names) for standing in value["standings"])]
+    has_returned = any("returned" in standing for standing in value["standings"])
+    names = ("cap", "limit", "used", *(["returned"] if has_returned else []), "held", "remaining")
+    rows = [names, *(tuple(_text(standing.get(name, 0)) for name in names) for standing in value["standings"])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cap, *amounts in rows:
         click.echo("  ".join([cap.ljust(widths[0]), *map(str.rjust, amounts, widths[1:])]))

@@ -1,9 +1,15 @@
 """`sendmeter limits`: caps as they stand, changed one by one."""
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sendmeter.domain.events import UsageEvent
+from sendmeter.domain.instants import instant_text
+from sendmeter.services import corrections, events, organizations
+from sendmeter.store import Store
 from tests.live import Client, run_json, served_process
 
 
@@ -108,3 +114,17 @@ def test_a_wrong_cap_is_refused_with_what_to_write_and_changes_nothing(options, 
 def test_an_unknown_organization_is_refused(verb, shop, run_here):
     done = limits(run_here, {"organizationId": "org_nobody"}, *verb, expected=1)
     assert "sendmeter organizations list" in done.stderr
+
+
+def test_what_an_earlier_cycle_got_back_has_a_column_of_its_own_if_there_is_any(shop, run_here):
+    limits(run_here, shop, "set", "--message-cap", "50", "--channel-cap", "PUSH=5")
+    now = datetime.now(UTC)
+    with closing(Store(shop["url"])) as store:
+        number = organizations.get(store, shop["organizationId"]).number
+        sent = {"id": "old", "channel": "EMAIL", "quantity": 30, "occurredAt": instant_text(now - timedelta(days=100))}
+        batch = [("", UsageEvent.from_json(sent))]
+        events.record(store, number, batch, now, backfilled_by="test")
+        corrections.void(store, number, ("api", "old"), "twice", now, by="test")
+    heading, *rows = (line.split() for line in limits(run_here, shop, "show").stdout.splitlines()[-3:])
+    assert heading == ["cap", "limit", "used", "returned", "held", "remaining"]
+    assert rows == [["messageCap", "50", "-30", "30", "0", "50"], ["PUSH", "5", "0", "0", "0", "5"]]

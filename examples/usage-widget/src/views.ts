@@ -80,7 +80,9 @@ export function limitsView(limits: Limits): Node[] {
 }
 
 function capView(standing: Standing): HTMLElement {
-  const { cap, limit, used, held, remaining } = standing;
+  const { cap, limit, held, remaining } = standing;
+  // What an earlier cycle got back buys no room in this one.
+  const used = standing.used + (standing.returned ?? 0);
   const name = cap === "messageCap" ? "Messages" : cap === "budgetCap" ? "Budget" : CHANNELS[cap];
   const write = (number: number): Node | string => (cap === "budgetCap" ? amount(nano(number)) : count(number));
   const taken = limit > 0 ? (used + held) / limit : 1;
