@@ -26,8 +26,8 @@ from sendmeter.domain.cycles import Anchor
 from sendmeter.services import keys, organizations
 from sendmeter.services.vault import new_key
 from sendmeter.settings import Settings
-from sendmeter.web.protocol import Protocol
-from sendmeter.web.room import Room
+from sendmeter.serving.protocol import Protocol
+from sendmeter.serving.room import Room
 
 ROOT = Path(__file__).parent.parent
 SENDMETER = Path(sys.executable).parent / "sendmeter"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live import ROOT
 
-LAYERS = "Calls go down: cli, mock, app, web and handlers, services, store and providers, domain, errors"
+LAYERS = "Calls go down: cli, mock, serving, app, web and handlers, services, store and providers, domain, errors"
 PEEWEE = "Nothing but the store sees peewee"
 OUT = "Nothing but the way out asks other servers"
 HTTP = "Nothing below web and handlers sees HTTP"
@@ -26,6 +26,8 @@ PLANTED = [
     (LAYERS, "sendmeter/web/envelope.py", "import sendmeter.app"),
     (LAYERS, "sendmeter/app.py", "import sendmeter.cli.main"),
     (LAYERS, "sendmeter/app.py", "import sendmeter.mock.app"),
+    (LAYERS, "sendmeter/web/bridge.py", "import sendmeter.serving.room"),
+    (LAYERS, "sendmeter/serving/room.py", "import sendmeter.cli.serve"),
     (LAYERS, "sendmeter/contract/rules/answers.py", "import sendmeter.web.envelope"),
     (LAYERS, "sendmeter/mock/app.py", "import sendmeter.cli.mock"),
     (PEEWEE, "sendmeter/services/usage.py", "import peewee"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from sendmeter.web.room import SPARE
+from sendmeter.serving.room import SPARE
 from tests.live import Clock, live_server
 from tests.web.held import until, writing_held
 from tests.web.raw import EMAIL, EVENTS, Caller, check_refusal

@@ -3,7 +3,7 @@
 uvicorn keeps a header of any size in memory, answers what it cannot parse in plain text (and before the requests that
 came first on the connection are answered), and loses the body of a request that offers to upgrade the connection, as
 Java's own client does with each first request. How long a client is waited for, and how many connections there may be,
-`web/room.py` knows.
+`serving/room.py` knows.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from sendmeter.contract import contract
 from sendmeter.errors import InvalidRequest, Refusal, Unavailable
 from sendmeter.web import tracking
 from sendmeter.web.envelope import SAFE_HEADERS, error_answer
-from sendmeter.web.room import Room
+from sendmeter.serving.room import Room
 
 HEAD_LIMIT = 65_536
 PIECE = 4_096

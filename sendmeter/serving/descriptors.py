@@ -7,7 +7,7 @@ import click
 
 from sendmeter.settings import Settings
 from sendmeter.startup import SPARE_CONNECTIONS
-from sendmeter.web.room import RESERVE, SPARE
+from sendmeter.serving.room import RESERVE, SPARE
 
 FILES_OF_A_DATABASE_CONNECTION = 3
 OTHERS = 64

@@ -224,7 +224,7 @@ def test_one_process_stops_gracefully_when_its_terminal_is_closed(shop, tmp_path
 
 SCRIPT = """
 import logging, os, pathlib, socket, sys, time
-from sendmeter.cli import workers
+from sendmeter.serving import workers
 logging.basicConfig(level="INFO", format="%(message)s")
 workers.SILENT_SECONDS, workers.TICK_SECONDS = 0, 0.1
 starts = pathlib.Path("starts")

@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from sendmeter.web.room import Room
+from sendmeter.serving.room import Room
 
 LINGER_SECONDS = 0.25
 """How long connections stay open for a request that is on its way."""
