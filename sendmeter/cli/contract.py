@@ -15,9 +15,9 @@ import click
 
 from sendmeter.cli.options import json_option, print_json
 from sendmeter.contract import find, handlers_package
-from sendmeter.contract.changes import Change, changes
+from sendmeter.gate.changes import Change, changes
 from sendmeter.contract.reading import Document, Unreadable, parse, read
-from sendmeter.contract.rules import OURS, Violation, unsound, violations
+from sendmeter.gate.rules import OURS, Violation, unsound, violations
 from sendmeter.contract.walking import operations
 
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sendmeter.app import assemble, handler_of
 from sendmeter.contract import Contract, find, use
 from sendmeter.contract.reading import Unreadable
-from sendmeter.contract.rules import Violation, disagreements, unsound, violations
+from sendmeter.gate.rules import Violation, disagreements, unsound, violations
 from sendmeter.mock.answers import first_example
 from sendmeter.mock.bridge import MockBridge
 from sendmeter.mock.pages import MockPages

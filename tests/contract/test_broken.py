@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendmeter.contract import contract
-from sendmeter.contract.changes import changes
+from sendmeter.gate.changes import changes
 from sendmeter.contract.reading import Unreadable, parse
-from sendmeter.contract.rules import unsound, violations
+from sendmeter.gate.rules import unsound, violations
 
 
 def places(value, path=()):

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from sendmeter.contract import contract
-from sendmeter.contract.changes import changes
+from sendmeter.gate.changes import changes
 from sendmeter.contract.reading import parse
-from sendmeter.contract.rules import unsound
+from sendmeter.gate.rules import unsound
 
 SMALL = yaml.safe_load("""
 openapi: 3.0.3

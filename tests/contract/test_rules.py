@@ -7,8 +7,8 @@ from operator import getitem
 import pytest
 
 from sendmeter.contract import contract
-from sendmeter.contract.changes import changes
-from sendmeter.contract.rules import OURS, answers, openapi, operations, references, schemas, violations
+from sendmeter.gate.changes import changes
+from sendmeter.gate.rules import OURS, answers, openapi, operations, references, schemas, violations
 
 USAGE = ("paths", "/organization/usage", "get")
 EVENT = ("paths", "/organization/usage/events/{eventId}", "get")

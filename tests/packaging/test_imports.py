@@ -10,7 +10,7 @@ import pytest
 
 from tests.live import ROOT
 
-LAYERS = "Calls go down: cli, mock, serving, app, web and handlers, services, store and providers, domain, errors"
+LAYERS = "Calls go down: cli, mock, serving and gate, app, web and handlers, services, store and providers, domain, errors"
 PEEWEE = "Nothing but the store sees peewee"
 OUT = "Nothing but the way out asks other servers"
 HTTP = "Nothing below web and handlers sees HTTP"
@@ -28,7 +28,9 @@ PLANTED = [
     (LAYERS, "sendmeter/app.py", "import sendmeter.mock.app"),
     (LAYERS, "sendmeter/web/bridge.py", "import sendmeter.serving.room"),
     (LAYERS, "sendmeter/serving/room.py", "import sendmeter.cli.serve"),
-    (LAYERS, "sendmeter/contract/rules/answers.py", "import sendmeter.web.envelope"),
+    (LAYERS, "sendmeter/gate/rules/answers.py", "import sendmeter.mock.app"),
+    (LAYERS, "sendmeter/app.py", "import sendmeter.gate.rules"),
+    (LAYERS, "sendmeter/contract/document.py", "import sendmeter.gate.changes"),
     (LAYERS, "sendmeter/mock/app.py", "import sendmeter.cli.mock"),
     (PEEWEE, "sendmeter/services/usage.py", "import peewee"),
     (PEEWEE, "sendmeter/settings.py", "import peewee"),

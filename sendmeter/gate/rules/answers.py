@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from sendmeter.contract.reading import Document
-from sendmeter.contract.rules.expressions import is_there
-from sendmeter.contract.rules.references import Finding
+from sendmeter.gate.rules.expressions import is_there
+from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.statuses import STATUSES
 from sendmeter.contract.walking import Part, answers, answers_of, headers, operations, parameters_of, resolve
 

@@ -10,7 +10,7 @@ from openapi_spec_validator.schemas import schema_v30
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 from sendmeter.contract.reading import Document
-from sendmeter.contract.rules.references import Finding
+from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.walking import METHODS, parts, plain
 
 _SHOWN = 200

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations
 
-from sendmeter.contract.changes.shapes import Shapes
-from sendmeter.contract.changes.values import alike
+from sendmeter.gate.changes.shapes import Shapes
+from sendmeter.gate.changes.values import alike
 from sendmeter.contract.reading import Document
-from sendmeter.contract.rules.references import Finding
+from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.walking import (
     COMBINED,
     Part,

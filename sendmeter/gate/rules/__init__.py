@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from sendmeter.contract.reading import Document
-from sendmeter.contract.rules import answers, operations, references, schemas
-from sendmeter.contract.rules.references import Finding
+from sendmeter.gate.rules import answers, operations, references, schemas
+from sendmeter.gate.rules.references import Finding
 
 Rule = Callable[[Document], Iterator[Finding]]
 
@@ -54,7 +54,7 @@ def violations(document: Document, functions: Collection[str] | None = None) -> 
     A rule of ours reads what OpenAPI promises, so what breaks OpenAPI is told first, and alone. `functions` names the
     functions that answer operations; None where the contract may be ahead of them.
     """
-    from sendmeter.contract.rules import openapi  # noqa: PLC0415 - a quarter of a second that nobody else should wait
+    from sendmeter.gate.rules import openapi  # noqa: PLC0415 - a quarter of a second that nobody else should wait
 
     rules = [openapi.it_agrees_with_itself, *OURS]
     if functions is not None:
@@ -64,14 +64,14 @@ def violations(document: Document, functions: Collection[str] | None = None) -> 
 
 def disagreements(document: Document) -> list[Violation]:
     """Find what of a sound contract contradicts itself, such as an operationId that two operations have."""
-    from sendmeter.contract.rules import openapi  # noqa: PLC0415 - as above
+    from sendmeter.gate.rules import openapi  # noqa: PLC0415 - as above
 
     return list(_broken(openapi.it_agrees_with_itself, document))
 
 
 def unsound(document: Document) -> list[Violation]:
     """Find what makes that a contract cannot be read any further: it is not OpenAPI, or its references lead nowhere."""
-    from sendmeter.contract.rules import openapi  # noqa: PLC0415 - as above
+    from sendmeter.gate.rules import openapi  # noqa: PLC0415 - as above
 
     rules: tuple[Rule, ...] = (
         openapi.it_has_the_shape_of_openapi,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from sendmeter.contract.changes.effects import Difference, Effect
-from sendmeter.contract.changes.shapes import ANNOTATIONS
-from sendmeter.contract.changes.values import alike, text
+from sendmeter.gate.changes.effects import Difference, Effect
+from sendmeter.gate.changes.shapes import ANNOTATIONS
+from sendmeter.gate.changes.values import alike, text
 from sendmeter.contract.walking import Part
 
 # What a keyword is that is left out; None of any other.

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from sendmeter.contract.reading import Document
-from sendmeter.contract.rules.references import Finding
+from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.walking import (
     COMBINED,
     components,

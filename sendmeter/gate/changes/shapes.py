@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sendmeter.contract.changes.values import alike
+from sendmeter.gate.changes.values import alike
 from sendmeter.contract.reading import Document
 from sendmeter.contract.walking import Part, resolve
 
