@@ -5,8 +5,8 @@ from typing import Any
 
 from sendmeter.domain import providers as rules
 from sendmeter.domain.keys import Key
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import providers
 from sendmeter.services.providers import Status
 from sendmeter.services.vault import vault_of

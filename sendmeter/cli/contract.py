@@ -15,10 +15,10 @@ import click
 
 from sendmeter.cli.options import json_option, print_json
 from sendmeter.contract import find, handlers_package
-from sendmeter.gate.changes import Change, changes
 from sendmeter.contract.reading import Document, Unreadable, parse, read
-from sendmeter.gate.rules import OURS, Violation, unsound, violations
 from sendmeter.contract.walking import operations
+from sendmeter.gate.changes import Change, changes
+from sendmeter.gate.rules import OURS, Violation, unsound, violations
 
 
 @click.group()

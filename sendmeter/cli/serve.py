@@ -11,15 +11,15 @@ from typing import Any
 import click
 import uvicorn
 
-from sendmeter.serving.descriptors import allowed_connections
 from sendmeter.cli.options import database_option
-from sendmeter.serving.process import Server
-from sendmeter.serving.workers import Workers
 from sendmeter.contract import contract
+from sendmeter.serving.descriptors import allowed_connections
+from sendmeter.serving.process import Server
+from sendmeter.serving.room import Room
+from sendmeter.serving.workers import Workers
 from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, connect, open_store
 from sendmeter.store.health import check_permission
-from sendmeter.serving.room import Room
 
 BACKLOG = 2048
 STOP_SECONDS = 30

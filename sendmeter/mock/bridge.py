@@ -8,10 +8,10 @@ from typing import Any
 
 from sendmeter.contract import Contract, Operation
 from sendmeter.domain.keys import Key
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.mock.answers import on_demand
 from sendmeter.mock.preferences import Preferences
 from sendmeter.mock.worlds import World, Worlds
-from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import keys
 from sendmeter.store import Store
 from sendmeter.web import security, tracking

@@ -19,10 +19,10 @@ from sendmeter.domain.providers import (
     read_endpoint_id,
 )
 from sendmeter.errors import NotFound, Unavailable
-from sendmeter.providers import KNOWN
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.integrations import KNOWN
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import audit, receipts
 from sendmeter.services.vault import Vault
 from sendmeter.store import Store, messages, organizations, providers

@@ -5,9 +5,9 @@ import resource
 
 import click
 
+from sendmeter.serving.room import RESERVE, SPARE
 from sendmeter.settings import Settings
 from sendmeter.startup import SPARE_CONNECTIONS
-from sendmeter.serving.room import RESERVE, SPARE
 
 FILES_OF_A_DATABASE_CONNECTION = 3
 OTHERS = 64

@@ -20,9 +20,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from sendmeter.contract import contract
 from sendmeter.errors import InvalidRequest, Refusal, Unavailable
+from sendmeter.serving.room import Room
 from sendmeter.web import tracking
 from sendmeter.web.envelope import SAFE_HEADERS, error_answer
-from sendmeter.serving.room import Room
 
 HEAD_LIMIT = 65_536
 PIECE = 4_096

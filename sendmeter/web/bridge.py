@@ -23,7 +23,7 @@ from sendmeter.contract import Contract, Operation
 from sendmeter.domain.instants import Clock
 from sendmeter.domain.keys import Key
 from sendmeter.errors import TooManyRequests, Unavailable
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.settings import Settings
 from sendmeter.store import Store
 from sendmeter.web import security, validation

@@ -18,7 +18,7 @@ from sendmeter.domain.holds import Asked
 from sendmeter.domain.instants import Clock
 from sendmeter.domain.keys import read_token
 from sendmeter.errors import Refusal, Unauthorized, Unavailable
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import events, holds
 from sendmeter.settings import Settings
 from sendmeter.store import Store, organizations, outcome

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendmeter.contract import contract
-from sendmeter.gate.changes import changes
 from sendmeter.contract.reading import Unreadable, parse
+from sendmeter.gate.changes import changes
 from sendmeter.gate.rules import unsound, violations
 
 

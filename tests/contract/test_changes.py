@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from sendmeter.contract import contract
-from sendmeter.gate.changes import changes
 from sendmeter.contract.reading import parse
+from sendmeter.gate.changes import changes
 from sendmeter.gate.rules import unsound
 
 SMALL = yaml.safe_load("""

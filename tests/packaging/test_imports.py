@@ -10,7 +10,9 @@ import pytest
 
 from tests.live import ROOT
 
-LAYERS = "Calls go down: cli, mock, serving and gate, app, web and handlers, services, store and providers, domain, errors"
+LAYERS = (
+    "Calls go down: cli, mock, serving and gate, app, web and handlers, services, store and providers, domain, errors"
+)
 PEEWEE = "Nothing but the store sees peewee"
 OUT = "Nothing but the way out asks other servers"
 HTTP = "Nothing below web and handlers sees HTTP"
@@ -36,12 +38,12 @@ PLANTED = [
     (PEEWEE, "sendmeter/settings.py", "import peewee"),
     (PEEWEE, "sendmeter/domain/money.py", "import psycopg"),
     (PEEWEE, "handlers/usage.py", "from playhouse.pool import PooledSqliteDatabase"),
-    (LAYERS, "sendmeter/providers/telnyx.py", "import sendmeter.services.providers"),
-    (LAYERS, "sendmeter/providers/telnyx.py", "import sendmeter.store"),
-    (LAYERS, "sendmeter/domain/providers.py", "import sendmeter.providers.telnyx"),
-    (PEEWEE, "sendmeter/providers/telnyx.py", "import peewee"),
+    (LAYERS, "sendmeter/integrations/telnyx.py", "import sendmeter.services.providers"),
+    (LAYERS, "sendmeter/integrations/telnyx.py", "import sendmeter.store"),
+    (LAYERS, "sendmeter/domain/providers.py", "import sendmeter.integrations.telnyx"),
+    (PEEWEE, "sendmeter/integrations/telnyx.py", "import peewee"),
     (OUT, "sendmeter/services/polling.py", "import httpx"),
-    (OUT, "sendmeter/providers/ses.py", "import httpx"),
+    (OUT, "sendmeter/integrations/ses.py", "import httpx"),
     (OUT, "handlers/providers.py", "import requests"),
     (HTTP, "sendmeter/services/usage.py", "import flask"),
     (HTTP, "sendmeter/store/usage.py", "import http.client"),

@@ -14,8 +14,8 @@ from sendmeter.services.vault import Vault, new_key
 from sendmeter.services.verify import differences
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
+from tests.integrations.standin import StandIn
 from tests.live import Client, served_process
-from tests.providers.standin import StandIn
 from tests.services.calls import record
 
 COUNT = 40

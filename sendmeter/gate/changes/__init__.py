@@ -4,9 +4,9 @@ What a client sends may be refused only where it was refused before, and what it
 requests may become wider, answers narrower, and not the other way round. Words, examples and links are not compared.
 """
 
+from sendmeter.contract.reading import Document
 from sendmeter.gate.changes.effects import Change
 from sendmeter.gate.changes.operations import Contracts
-from sendmeter.contract.reading import Document
 
 __all__ = ["Change", "changes"]
 

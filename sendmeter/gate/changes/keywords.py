@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
+from sendmeter.contract.walking import Part
 from sendmeter.gate.changes.effects import Difference, Effect
 from sendmeter.gate.changes.shapes import ANNOTATIONS
 from sendmeter.gate.changes.values import alike, text
-from sendmeter.contract.walking import Part
 
 # What a keyword is that is left out; None of any other.
 _DEFAULTS = {

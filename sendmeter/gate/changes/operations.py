@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from sendmeter.contract.reading import Document
+from sendmeter.contract.walking import METHODS, Part, components, paths, plain, resolve
 from sendmeter.gate.changes.effects import Change, Difference, Side
 from sendmeter.gate.changes.schemas import Comparison
 from sendmeter.gate.changes.values import alike, text
-from sendmeter.contract.reading import Document
-from sendmeter.contract.walking import METHODS, Part, components, paths, plain, resolve
 
 Place = tuple[str, str]
 Operations = dict[Place, Part]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 
+from sendmeter.contract.reading import Document
+from sendmeter.contract.walking import Part
 from sendmeter.gate.changes.effects import Difference, Effect
 from sendmeter.gate.changes.keywords import limit, of_keywords
 from sendmeter.gate.changes.shapes import Shapes, bare, name_of
-from sendmeter.contract.reading import Document
-from sendmeter.contract.walking import Part
 
 _ANYTHING: Part = {}
 Found = Iterator[Difference]

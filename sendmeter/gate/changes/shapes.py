@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sendmeter.gate.changes.values import alike
 from sendmeter.contract.reading import Document
 from sendmeter.contract.walking import Part, resolve
+from sendmeter.gate.changes.values import alike
 
 # Keywords that say nothing of the values.
 ANNOTATIONS = {"description", "title", "example", "examples", "deprecated", "externalDocs", "xml"}

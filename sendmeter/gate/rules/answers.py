@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection, Iterator
 
 from sendmeter.contract.reading import Document
-from sendmeter.gate.rules.expressions import is_there
-from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.statuses import STATUSES
 from sendmeter.contract.walking import Part, answers, answers_of, headers, operations, parameters_of, resolve
+from sendmeter.gate.rules.expressions import is_there
+from sendmeter.gate.rules.references import Finding
 
 CODES = {status: refusal.code for refusal, status in STATUSES.items()} | {500: "internal_error"}
 ERROR_BODY = {"$ref": "#/components/schemas/ErrorResponse"}

@@ -10,8 +10,8 @@ from openapi_spec_validator.schemas import schema_v30
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 from sendmeter.contract.reading import Document
-from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.walking import METHODS, parts, plain
+from sendmeter.gate.rules.references import Finding
 
 _SHOWN = 200
 _Kind = jsonschema_rs.ValidationErrorKind

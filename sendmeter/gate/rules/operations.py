@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from sendmeter.contract.reading import Document
-from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.walking import (
     COMBINED,
     components,
@@ -17,6 +16,7 @@ from sendmeter.contract.walking import (
     resolve,
     takes_raw,
 )
+from sendmeter.gate.rules.references import Finding
 
 _PLAIN = ("string", "integer", "number", "boolean")
 

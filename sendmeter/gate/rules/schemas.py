@@ -4,10 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations
 
-from sendmeter.gate.changes.shapes import Shapes
-from sendmeter.gate.changes.values import alike
 from sendmeter.contract.reading import Document
-from sendmeter.gate.rules.references import Finding
 from sendmeter.contract.walking import (
     COMBINED,
     Part,
@@ -23,6 +20,9 @@ from sendmeter.contract.walking import (
     schemas,
     shown,
 )
+from sendmeter.gate.changes.shapes import Shapes
+from sendmeter.gate.changes.values import alike
+from sendmeter.gate.rules.references import Finding
 from sendmeter.schemas import Schemas
 
 # Keywords that lead to other schemas.

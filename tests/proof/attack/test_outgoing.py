@@ -1,6 +1,6 @@
 """API7, server side request forgery, and API10: no text that anybody sends leads us anywhere but to the providers.
 
-What is asked of a provider, and what is taken from its answers, is tried in tests/providers.
+What is asked of a provider, and what is taken from its answers, is tried in tests/integrations.
 """
 
 import ast
@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 import handlers
 import sendmeter
 from sendmeter.contract import contract
-from sendmeter.providers import ses
+from sendmeter.integrations import ses
 from sendmeter.services import providers
 from sendmeter.services.vault import vault_of
 from tests.contract.provoked import World
+from tests.integrations.signed import SNS_HOST, TOPIC, Amazon, ses_event
+from tests.integrations.standin import StandIn
 from tests.live import live_server
-from tests.providers.signed import SNS_HOST, TOPIC, Amazon, ses_event
-from tests.providers.standin import StandIn
 
 ARN = contract().document["components"]["schemas"]["SnsTopicArn"]
 ELSEWHERE = [
@@ -107,7 +107,7 @@ def test_an_account_changes_the_url_that_is_asked(target, account):
 
 
 def test_anything_but_the_one_way_out_opens_a_connection():
-    """Only `providers/outgoing.py` imports what asks other servers; commands listen, and one reads this host's name."""
+    """Only `integrations/http_client.py` asks other servers; commands listen, and one reads this host's name."""
     ways = {
         "httpx",
         "requests",
@@ -129,8 +129,8 @@ def test_anything_but_the_one_way_out_opens_a_connection():
                 named |= {node.module} if isinstance(node, ast.ImportFrom) else set()
                 found |= {(path.relative_to(folder).as_posix(), each) for each in named & ways}
     assert {each for each in found if not each[0].startswith("cli/")} == {
-        ("providers/outgoing.py", "httpx"),
-        ("providers/outgoing.py", "socket"),
+        ("integrations/http_client.py", "httpx"),
+        ("integrations/http_client.py", "socket"),
         # What this host is called.
         ("services/polling.py", "socket"),
         # Reads a list of a header; asks nobody.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sendmeter.domain.events import BATCH_LIMIT
 from sendmeter.domain.keys import SECRET_BYTES
+from sendmeter.serving.protocol import HEAD_LIMIT
 from sendmeter.strict_json import MOST_LEVELS
 from sendmeter.web.boundary import BODY_LIMIT, LINE_LIMIT
-from sendmeter.serving.protocol import HEAD_LIMIT
 from tests.live import ROOT
 
 TEXT = (ROOT / "SECURITY.md").read_text()

@@ -18,14 +18,14 @@ from twilio.request_validator import RequestValidator
 
 from sendmeter.domain.channels import COSTED_CHANNELS
 from sendmeter.errors import InvalidRequest, Unauthorized
-from sendmeter.providers import ses, telnyx, twilio
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.integrations import ses, telnyx, twilio
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
+from tests.integrations import signed
+from tests.integrations.standin import StandIn
 from tests.live import NOON
 from tests.proof.parsers.drawn import Drawn, altered, as_json, edited
 from tests.proof.parsers.outcomes import outcome
-from tests.providers import signed
-from tests.providers.standin import StandIn
 
 TELNYX = [signed.telnyx_sms(), signed.telnyx_call(), signed.telnyx_sms("message.sent", cost=None)]
 TWILIO = [signed.twilio_sms(), signed.twilio_call()]

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from sendmeter import strict_json
-from sendmeter.providers import ses, telnyx, twilio
+from sendmeter.integrations import ses, telnyx, twilio
 from tests.proof.parsers.drawn import Drawn, edited
 from tests.proof.parsers.known import CORPUS, PARSERS, found
 

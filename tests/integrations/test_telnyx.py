@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unauthorized
-from sendmeter.providers.telnyx import TOLERANCE, receive
-from sendmeter.providers.troubles import MessageTrouble
-from tests.live import NOON
-from tests.providers.anything import JSONS
-from tests.providers.signed import (
+from sendmeter.integrations.errors import MessageTrouble
+from sendmeter.integrations.telnyx import TOLERANCE, receive
+from tests.integrations.anything import JSONS
+from tests.integrations.signed import (
     LEG_UUID,
     SMS_UUID,
     TELNYX_ACCOUNT,
@@ -26,6 +25,7 @@ from tests.providers.signed import (
     telnyx_event,
     telnyx_sms,
 )
+from tests.live import NOON
 
 SIGNATURE, TIMESTAMP = "telnyx-signature-ed25519", "telnyx-timestamp"
 PROVEN = settings(max_examples=200, derandomize=True, deadline=None)

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from sendmeter.providers import KNOWN
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
-from tests.providers.signed import CALL_SID, LEG_UUID, SMS_SID, SMS_UUID, TELNYX_ACCOUNT, TWILIO_ACCOUNT
-from tests.providers.standin import TELNYX
+from sendmeter.integrations import KNOWN
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from tests.integrations.signed import CALL_SID, LEG_UUID, SMS_SID, SMS_UUID, TELNYX_ACCOUNT, TWILIO_ACCOUNT
+from tests.integrations.standin import TELNYX
 
 ACCOUNTS = {"twilio": TWILIO_ACCOUNT, "telnyx": TELNYX_ACCOUNT}
 IDS = {"twilio": SMS_SID, "telnyx": SMS_UUID}

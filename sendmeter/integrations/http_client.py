@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 import httpx
 
-from sendmeter.providers.troubles import ProviderTrouble
+from sendmeter.integrations.errors import ProviderTrouble
 
 MOST_BYTES = 256 * 1024
 """How long an answer may be."""

@@ -6,11 +6,10 @@ import traceback
 import pytest
 
 from sendmeter.errors import Refusal
-from sendmeter.providers import KNOWN
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
-from tests.live import NOON
-from tests.providers.signed import (
+from sendmeter.integrations import KNOWN
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
+from tests.integrations.signed import (
     SES_ACCOUNT,
     SMS_SID,
     SMS_UUID,
@@ -25,7 +24,8 @@ from tests.providers.signed import (
     twilio,
     twilio_sms,
 )
-from tests.providers.standin import BEHAVIOURS
+from tests.integrations.standin import BEHAVIOURS
+from tests.live import NOON
 
 # Each secret here has "hush" in it; as basic authentication it reads otherwise.
 SECRETS = ("hush", "aHVzaD", "OjEyMzQ1aHVzaDY3ODkw", "h1c2g2Nzg5M")

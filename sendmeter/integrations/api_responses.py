@@ -4,9 +4,9 @@ import re
 from typing import Any, Final
 
 from sendmeter import strict_json
-from sendmeter.providers import documents
-from sendmeter.providers.outgoing import Answer
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.integrations import payloads
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Answer
 
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _WORDS: Final = {
@@ -56,10 +56,10 @@ def _trouble(answer: Answer, document: Any, provider: str) -> ProviderTrouble | 
 
 def _code(document: Any) -> str | None:  # noqa: ANN401 - any JSON
     """Find the provider's own code: Twilio's `code`, a number, or the `code` of the first of Telnyx's `errors`."""
-    code = documents.at(document, "/code")
-    errors = documents.at(document, "/errors")
+    code = payloads.at(document, "/code")
+    errors = payloads.at(document, "/errors")
     if isinstance(errors, list) and errors:
-        code = documents.at(errors[0], "/code")
+        code = payloads.at(errors[0], "/code")
     if isinstance(code, bool) or not isinstance(code, str | int):
         return None
     return str(code) if _CODE.fullmatch(str(code)) else None

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from sendmeter.domain.money import NANO_USD_PER_USD, nano_usd
 from sendmeter.domain.receipts import Receipt
-from sendmeter.providers.troubles import MessageTrouble
+from sendmeter.integrations.errors import MessageTrouble
 
 # What the contract lets an event cost: more than any message or call does.
 _MOST_NANO_USD = 1_000_000 * NANO_USD_PER_USD - 1

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import Unauthorized
-from sendmeter.providers import answers, costs, documents
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble
+from sendmeter.integrations import api_responses, costs, payloads
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.errors import MessageTrouble
+from sendmeter.integrations.http_client import Outgoing
 
 TOLERANCE = timedelta(minutes=5)
 """How far the time in a signature may be from ours, both ways."""
@@ -32,8 +32,8 @@ _SENT: Final = ("message.sent", "message.finalized")
 def receive(delivery: Delivery, account: Mapping[str, str], now: datetime, outgoing: Outgoing) -> Receipt | None:  # noqa: ARG001 - every provider's signature
     """See `Provider.receive`. `account` has `publicKey`, as Telnyx's portal shows it."""
     _verify(delivery, account["publicKey"], now)
-    event = documents.read_signed(delivery.body)
-    kind = documents.expect(event, "/data/event_type", str)
+    event = payloads.read_signed(delivery.body)
+    kind = payloads.expect(event, "/data/event_type", str)
     if kind in _SENT:
         return _of_message(event)
     return _of_call(event) if kind == "call.cost" else None
@@ -96,19 +96,19 @@ def _unauthorized(message: str) -> Unauthorized:
 
 
 def _of_message(event: dict[str, Any]) -> Receipt | None:
-    if documents.at(event, "/data/payload/direction") != "outbound":
+    if payloads.at(event, "/data/payload/direction") != "outbound":
         return None
-    told_at = documents.expect_instant(event, "/data/occurred_at")
-    is_dated = documents.at(event, "/data/payload/sent_at") is not None
-    recipients = documents.at(event, "/data/payload/to")
+    told_at = payloads.expect_instant(event, "/data/occurred_at")
+    is_dated = payloads.at(event, "/data/payload/sent_at") is not None
+    recipients = payloads.at(event, "/data/payload/to")
     receipt = Receipt(
-        message_id=documents.expect_message_id(event, "/data/payload/id"),
+        message_id=payloads.expect_message_id(event, "/data/payload/id"),
         channel="SMS",
         told_at=told_at,
-        quantity=len(documents.expect(event, "/data/payload/to", list)) if recipients else 1,
-        sent_at=documents.expect_instant(event, "/data/payload/sent_at") if is_dated else told_at,
+        quantity=len(payloads.expect(event, "/data/payload/to", list)) if recipients else 1,
+        sent_at=payloads.expect_instant(event, "/data/payload/sent_at") if is_dated else told_at,
     )
-    told = documents.at(event, "/data/payload/cost")
+    told = payloads.at(event, "/data/payload/cost")
     return costs.costing(receipt, lambda: _cost(told, "/data/payload/cost"))
 
 
@@ -117,7 +117,7 @@ def _cost(cost: Any, pointer: str) -> int | None:  # noqa: ANN401 - any JSON
     if cost is None:
         return None
     if not isinstance(cost, dict):
-        documents.refuse(pointer, "is not an object")
+        payloads.refuse(pointer, "is not an object")
     if cost.get("amount") is None:
         return None
     costs.check_currency(cost.get("currency"))
@@ -127,28 +127,28 @@ def _cost(cost: Any, pointer: str) -> int | None:  # noqa: ANN401 - any JSON
 def _of_call(event: dict[str, Any]) -> Receipt:
     """Read `call.cost`. It does not tell when the call was made, only that it is over."""
     receipt = Receipt(
-        message_id=documents.expect_message_id(event, "/data/payload/call_leg_id"),
+        message_id=payloads.expect_message_id(event, "/data/payload/call_leg_id"),
         channel="CALL",
-        told_at=documents.expect_instant(event, "/data/occurred_at"),
+        told_at=payloads.expect_instant(event, "/data/occurred_at"),
     )
-    is_known = documents.at(event, "/data/payload/status") == "success"
+    is_known = payloads.at(event, "/data/payload/status") == "success"
     return costs.costing(receipt, lambda: _total(event) if is_known else None)
 
 
 def _total(event: dict[str, Any]) -> int | None:
     """Read the cost of a call; its currency is told with its parts, if they are."""
-    parts = documents.at(event, "/data/payload/cost_parts")
-    for part in documents.expect(event, "/data/payload/cost_parts", list) if parts else []:
-        currency = documents.at(part, "/currency")
+    parts = payloads.at(event, "/data/payload/cost_parts")
+    for part in payloads.expect(event, "/data/payload/cost_parts", list) if parts else []:
+        currency = payloads.at(part, "/currency")
         if currency is not None:
             costs.check_currency(currency)
-    total = documents.at(event, "/data/payload/total_cost")
+    total = payloads.at(event, "/data/payload/total_cost")
     return None if total is None else costs.read_cost(total)
 
 
 def _ask(account: Mapping[str, str], path: str, outgoing: Outgoing) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {account['apiKey']}"}
-    return answers.read(outgoing.get(_API + path, hosts=_HOSTS, headers=headers), "Telnyx")
+    return api_responses.read(outgoing.get(_API + path, hosts=_HOSTS, headers=headers), "Telnyx")
 
 
 def _of_records(account: Mapping[str, str], message_id: str, outgoing: Outgoing) -> int | None:
@@ -156,9 +156,9 @@ def _of_records(account: Mapping[str, str], message_id: str, outgoing: Outgoing)
     path = f"/detail_records?filter%5Brecord_type%5D=messaging&filter%5Buuid%5D={message_id}"
     records = _ask(account, path, outgoing).get("data")
     if not isinstance(records, list):
-        raise answers.broken("Telnyx")
+        raise api_responses.broken("Telnyx")
     # Whatever the filter did: a record of another message is not this one's price.
-    ours = [each for each in records if _names(documents.at(each, "/uuid"), message_id)]
+    ours = [each for each in records if _names(payloads.at(each, "/uuid"), message_id)]
     if not ours or any(each.get("cost") is None for each in ours):
         return None
     for record in ours:
@@ -169,10 +169,10 @@ def _of_records(account: Mapping[str, str], message_id: str, outgoing: Outgoing)
 def _of_message_itself(account: Mapping[str, str], message_id: str, outgoing: Outgoing) -> int | None:
     message = _ask(account, f"/messages/{message_id}", outgoing).get("data")
     if not isinstance(message, dict) or not _names(message.get("id"), message_id):
-        raise answers.broken("Telnyx")
+        raise api_responses.broken("Telnyx")
     cost = message.get("cost")
     if cost is not None and not isinstance(cost, dict):
-        raise answers.broken("Telnyx")
+        raise api_responses.broken("Telnyx")
     return _cost(cost, "")
 
 

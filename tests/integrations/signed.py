@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from twilio.request_validator import RequestValidator
 
 from sendmeter.domain.instants import instant_text
-from sendmeter.providers.delivery import Delivery
+from sendmeter.integrations.delivery import Delivery
 from tests.live import NOON
 
 URL = "https://meter.example/organization/providers/{}/events/ep_" + 39 * "0"

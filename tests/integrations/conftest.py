@@ -2,8 +2,8 @@
 
 import pytest
 
-from sendmeter.providers.outgoing import Outgoing
-from tests.providers.standin import StandIn
+from sendmeter.integrations.http_client import Outgoing
+from tests.integrations.standin import StandIn
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from sendmeter.domain.instants import instant_text
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unauthorized
-from sendmeter.providers import ses
-from sendmeter.providers.certificates import FAILURE_KEPT
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import ProviderTrouble
+from sendmeter.integrations import ses
+from sendmeter.integrations.certificates import FAILURE_KEPT
+from sendmeter.integrations.errors import ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
+from tests.integrations.anything import JSONS
+from tests.integrations.signed import SES_ACCOUNT, SES_ID, SNS_HOST, TOPIC, Amazon, flipped, ses_event, sns
 from tests.live import NOON
-from tests.providers.anything import JSONS
-from tests.providers.signed import SES_ACCOUNT, SES_ID, SNS_HOST, TOPIC, Amazon, flipped, ses_event, sns
 
 SENT_AT = datetime(2026, 11, 20, 11, 57, tzinfo=UTC)
 RECEIPT = Receipt(SES_ID, "EMAIL", SENT_AT, quantity=2, sent_at=SENT_AT)

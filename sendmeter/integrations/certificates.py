@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from sendmeter.providers import answers
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import ProviderTrouble
+from sendmeter.integrations import api_responses
+from sendmeter.integrations.errors import ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
 
 _MOST_KEPT: Final = 64
 _SHORTEST_KEY_BITS: Final = 2048
@@ -80,7 +80,7 @@ def _ask(url: str, host: str, now: datetime, outgoing: Outgoing) -> _Kept:
     try:
         answer = outgoing.get(url, hosts={host})
         if answer.status != 200:
-            raise answers.refused(answer, "Amazon SNS")
+            raise api_responses.refused(answer, "Amazon SNS")
         certificate = _read(answer.body)
     except ProviderTrouble as trouble:
         return _Kept(None, trouble.code, trouble.message, now + FAILURE_KEPT)

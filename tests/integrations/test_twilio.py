@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unauthorized
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.troubles import MessageTrouble
-from sendmeter.providers.twilio import receive
-from tests.live import NOON
-from tests.providers.anything import JSONS, TEXTS
-from tests.providers.signed import (
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.errors import MessageTrouble
+from sendmeter.integrations.twilio import receive
+from tests.integrations.anything import JSONS, TEXTS
+from tests.integrations.signed import (
     CALL_SID,
     FORM,
     SMS_SID,
@@ -30,6 +29,7 @@ from tests.providers.signed import (
     twilio_json,
     twilio_sms,
 )
+from tests.live import NOON
 
 SIGNATURE = "x-twilio-signature"
 PROVEN = settings(max_examples=200, derandomize=True, deadline=None)

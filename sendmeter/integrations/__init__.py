@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from sendmeter.domain.receipts import Receipt
-from sendmeter.providers import ses, telnyx, twilio
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations import ses, telnyx, twilio
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.http_client import Outgoing
 
 __all__ = ["KNOWN", "Provider", "ses", "telnyx", "twilio"]
 

@@ -20,9 +20,9 @@ from sendmeter import strict_json
 from sendmeter.domain.instants import read_instant
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unauthorized
-from sendmeter.providers import answers, certificates, documents
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations import api_responses, certificates, payloads
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.http_client import Outgoing
 
 OLDEST = timedelta(hours=1, minutes=5)
 """How old a delivery may be: SNS tries again for 3,600 seconds at the most, which it calls a hard limit."""
@@ -66,7 +66,7 @@ def price(account: Mapping[str, str], channel: str, message_id: str, outgoing: O
 def _fields(body: bytes) -> dict[str, str]:
     """Give the texts of a delivery by name. Raises Unauthorized where it is not one of SNS."""
     try:
-        document = documents.read_signed(body)
+        document = payloads.read_signed(body)
     except InvalidRequest:
         raise _unauthorized("The body is not JSON that Amazon SNS sends.") from None
     fields = {name: value for name, value in document.items() if isinstance(value, str)}
@@ -144,10 +144,10 @@ def _confirm(fields: Mapping[str, str], host: str, outgoing: Outgoing) -> None:
     url = fields["SubscribeURL"]
     found = re.fullmatch(rf"https://{re.escape(host)}/\?([A-Za-z0-9._~%:&=+/-]{{1,2048}})", url)
     if found is None or parse_qs(found[1]).get("Action") != ["ConfirmSubscription"]:
-        documents.refuse("/SubscribeURL", f"is no confirmation at https://{host}/")
+        payloads.refuse("/SubscribeURL", f"is no confirmation at https://{host}/")
     answer = outgoing.get(url, hosts={host})
     if answer.status != 200:
-        raise answers.refused(answer, "Amazon SNS")
+        raise api_responses.refused(answer, "Amazon SNS")
 
 
 def _receipt(message: str) -> Receipt | None:
@@ -159,17 +159,17 @@ def _receipt(message: str) -> Receipt | None:
         told = strict_json.read(message)
     except ValueError:
         return None
-    kind = documents.at(told, "/eventType") or documents.at(told, "/notificationType")
-    if not isinstance(kind, str) or kind in _UNSENT or documents.at(told, "/mail") is None:
+    kind = payloads.at(told, "/eventType") or payloads.at(told, "/notificationType")
+    if not isinstance(kind, str) or kind in _UNSENT or payloads.at(told, "/mail") is None:
         return None
     return _of_mail(told)
 
 
 def _of_mail(told: Any) -> Receipt:  # noqa: ANN401 - any JSON
-    sent_at = documents.expect_instant(told, "/mail/timestamp", within="/Message")
-    recipients = documents.expect(told, "/mail/destination", list, within="/Message")
+    sent_at = payloads.expect_instant(told, "/mail/timestamp", within="/Message")
+    recipients = payloads.expect(told, "/mail/destination", list, within="/Message")
     return Receipt(
-        message_id=documents.expect_message_id(told, "/mail/messageId", within="/Message"),
+        message_id=payloads.expect_message_id(told, "/mail/messageId", within="/Message"),
         channel="EMAIL",
         told_at=sent_at,
         quantity=max(1, len(recipients)),

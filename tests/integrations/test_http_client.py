@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from sendmeter.providers.outgoing import LONGEST_RETRY_AFTER, Outgoing, _Deadline
-from sendmeter.providers.troubles import ProviderTrouble
-from tests.providers.standin import StandIn
+from sendmeter.integrations.errors import ProviderTrouble
+from sendmeter.integrations.http_client import LONGEST_RETRY_AFTER, Outgoing, _Deadline
+from tests.integrations.standin import StandIn
 
 HOSTS = frozenset({"api.example.com"})
 URL = "https://api.example.com/a/b?c=d"

@@ -17,10 +17,10 @@ from urllib.parse import parse_qsl, quote
 
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import Unauthorized
-from sendmeter.providers import answers, costs, documents
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble
+from sendmeter.integrations import api_responses, costs, payloads
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.errors import MessageTrouble
+from sendmeter.integrations.http_client import Outgoing
 
 _HOSTS: Final = frozenset({"api.twilio.com"})
 _API = "https://api.twilio.com/2010-04-01/Accounts"
@@ -60,9 +60,9 @@ def price(account: Mapping[str, str], channel: str, message_id: str, outgoing: O
         raise MessageTrouble("unknown_message", f"That is no id of Twilio's for {channel}.")
     url = f"{_API}/{quote(account['accountSid'], safe='')}/{_RESOURCES[channel]}/{message_id}.json"
     answer = outgoing.get(url, hosts=_HOSTS, auth=(account["accountSid"], account["authToken"]))
-    told = answers.read(answer, "Twilio")
+    told = api_responses.read(answer, "Twilio")
     if str(told.get("sid")).lower() != message_id.lower() or not isinstance(told.get("price", 0), str | None):
-        raise answers.broken("Twilio")
+        raise api_responses.broken("Twilio")
     return _charge(told["price"], told.get("price_unit"))
 
 
@@ -121,12 +121,12 @@ def _unauthorized(message: str) -> Unauthorized:
 def _fields(delivery: Delivery, signed: list[tuple[str, str]]) -> dict[str, str]:
     """Give the texts by name. Raises InvalidRequest where one that counts has two values."""
     if delivery.media_type != _FORM:
-        document = documents.read_signed(delivery.body)
+        document = payloads.read_signed(delivery.body)
         return {name: value for name, value in document.items() if isinstance(value, str)}
     fields = dict(signed)
     for name, value in signed:
         if name in _COUNTED and fields[name] != value:
-            documents.refuse(f"/{name}", "is given twice")
+            payloads.refuse(f"/{name}", "is given twice")
     return fields
 
 
@@ -136,7 +136,7 @@ def _receipt(fields: Mapping[str, str], now: datetime) -> Receipt | None:
         return None
     told_at = _timestamp(fields, now)
     return Receipt(
-        message_id=documents.expect_message_id(fields, f"/{id_name}"),
+        message_id=payloads.expect_message_id(fields, f"/{id_name}"),
         channel=channel,
         told_at=told_at or now,
         sent_at=told_at,
