@@ -105,7 +105,7 @@ class _NotJudged(click.ClickException):
 
 @contextmanager
 def _judging(path: Path, *, as_json: bool) -> Iterator[None]:
-    """Tell what cannot be judged in one sentence, whatever the reason."""
+    """Return what cannot be judged in one sentence, whatever the reason."""
     try:
         yield
     except Unreadable as error:

@@ -27,7 +27,7 @@ class Provider(Protocol):
     ) -> Receipt | None:
         """Verify what was delivered, over its raw bytes, and read it; None where it tells of no message of ours.
 
-        Raises Unauthorized where the signature is not the provider's or is too old, InvalidRequest where what is signed
+        Raises Unauthorized if the signature is not the provider's or is too old, InvalidRequest where what is signed
         is not what the provider sends, MessageTrouble where it tells a cost that cannot be counted, and ProviderTrouble
         where the provider has to be asked first (for a certificate) and does not answer.
         """
@@ -36,7 +36,7 @@ class Provider(Protocol):
     def price(self, account: Mapping[str, str], channel: str, message_id: str, outgoing: Outgoing) -> int | None:
         """Ask what a message costs, in nano-USD; None where the provider does not know yet.
 
-        Raises ProviderTrouble where it does not answer as it should, and MessageTrouble where it does not know that
+        Raises ProviderTrouble if it does not answer as it should, and MessageTrouble where it does not know that
         message, or tells a cost that cannot be counted.
         """
         ...

@@ -20,7 +20,7 @@ _WORDS: Final = {
 def read(answer: Answer, provider: str) -> dict[str, Any]:
     """Read the JSON object that an API answered about one message; `provider` is its name for readers.
 
-    Raises MessageTrouble where it says in its own JSON that it does not know the message, and ProviderTrouble for all
+    Raises MessageTrouble if it says in its own JSON that it does not know the message, and ProviderTrouble for all
     else but 200 and an object: a 404 of something else, which stands between, says nothing of the message.
     """
     try:

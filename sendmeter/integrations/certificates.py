@@ -48,9 +48,9 @@ LONGEST_WAIT_SECONDS = 0.25
 
 
 def fetch(url: str, host: str, now: datetime, outgoing: Outgoing) -> Certificate:
-    """Give the certificate at a URL of that host, which the caller has checked; it may not be valid yet, or any more.
+    """Return the certificate at a URL of that host, which the caller has checked; it may not be valid yet, or any more.
 
-    Raises ProviderTrouble where it cannot be had, or is no certificate with an RSA key.
+    Raises ProviderTrouble if it cannot be had, or is no certificate with an RSA key.
     """
     with _lock:
         kept = _kept.setdefault(outgoing, OrderedDict()).get(url)

@@ -21,7 +21,7 @@ def check_currency(currency: object) -> None:
 def read_cost(amount: object) -> int:
     """Read an amount of USD, in nano-USD.
 
-    Raises MessageTrouble where it is negative, finer than nine decimals, no number, or more than any message costs.
+    Raises MessageTrouble if it is negative, finer than nine decimals, no number, or more than any message costs.
     """
     if isinstance(amount, bool) or not isinstance(amount, str | int | Decimal):
         raise MessageTrouble("unreadable_cost", "The cost is neither a decimal string nor a number.")
@@ -33,9 +33,9 @@ def read_cost(amount: object) -> int:
 
 
 def check_bound(cost: int) -> int:
-    """Give a cost in nano-USD that a message can have.
+    """Return a cost in nano-USD that a message can have.
 
-    Raises MessageTrouble where it is more.
+    Raises MessageTrouble if it is more.
     """
     if cost > _MOST_NANO_USD:
         raise MessageTrouble("unreadable_cost", "The cost is more than a message can cost.")
@@ -43,7 +43,7 @@ def check_bound(cost: int) -> int:
 
 
 def costing(receipt: Receipt, read: Callable[[], int | None]) -> Receipt:
-    """Give a receipt with the cost that is read.
+    """Return a receipt with the cost that is read.
 
     Raises MessageTrouble, which has the receipt without it: that the message was sent is told all the same.
     """

@@ -56,7 +56,7 @@ class Outgoing:
     """Asks the providers' servers. Threads may share it.
 
     `timeout_seconds` is for the whole of an answer. `test_url`, for tests alone, is a server on this machine that is
-    asked instead: for https://api.example.com/path its /api.example.com/path. Raises ValueError where it is elsewhere.
+    asked instead: for https://api.example.com/path its /api.example.com/path. Raises ValueError if it is elsewhere.
     """
 
     def __init__(self, *, test_url: str | None = None, timeout_seconds: float = 10.0) -> None:
@@ -79,7 +79,7 @@ class Outgoing:
     ) -> Answer:
         """Ask for an HTTPS URL at one of `hosts`; `auth` is a user and a password.
 
-        Raises ValueError where the URL is no such one: what came from outside is checked before. Raises ProviderTrouble
+        Raises ValueError if the URL is no such one: what came from outside is checked before. Raises ProviderTrouble
         (`timeout`, `unreachable`, `broken_answer`, `too_large`, `redirected`, `unusable_secret`, `closed`)
         where no answer came.
         Any status but a redirection is an answer.
@@ -106,7 +106,7 @@ class Outgoing:
 
     @property
     def _http(self) -> httpx.Client:
-        """Give the client. It reads the certificates of all authorities, which no server has to wait for."""
+        """Return the client. It reads the certificates of all authorities, which no server has to wait for."""
         with self._lock:
             if self._made is None:
                 is_test = self._test_url is not None
@@ -126,7 +126,7 @@ class Outgoing:
         return found[1], url if self._test_url is None else f"{self._test_url}/{found[1]}{found[2]}"
 
     def _ask(self, target: str, headers: Mapping[str, str], auth: tuple[str, str] | None) -> Answer | str:
-        """Give the answer, or the code of what went wrong."""
+        """Return the answer, or the code of what went wrong."""
         with _Deadline(self._seconds) as deadline, self._known(deadline) as may_ask:
             if not may_ask:
                 return "closed"
@@ -174,7 +174,7 @@ class _Deadline:
 
     @property
     def has_passed(self) -> bool:
-        """Tell whether the time is up."""
+        """Return whether the time is up."""
         return time.monotonic() >= self._ends_at
 
     def watch(self, event: str, told: Mapping[str, Any]) -> None:

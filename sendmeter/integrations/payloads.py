@@ -26,14 +26,14 @@ def read_signed(body: bytes) -> dict[str, Any]:
 
 
 def at(document: Any, pointer: str) -> Any:  # noqa: ANN401 - any JSON
-    """Give what is at a JSON pointer through objects; None where there is nothing."""
+    """Return what is at a JSON pointer through objects; None where there is nothing."""
     for name in pointer.split("/")[1:]:
         document = document.get(name) if isinstance(document, dict) else None
     return document
 
 
 def expect(document: Any, pointer: str, kind: type[T], *, within: str = "") -> T:  # noqa: ANN401 - any JSON
-    """Give what is at a pointer, which has to be of that type. Raises InvalidRequest, which points into `within`."""
+    """Return what is at a pointer, which has to be of that type. Raises InvalidRequest, which points into `within`."""
     value = at(document, pointer)
     if not isinstance(value, kind):
         refuse(within + pointer, f"is not {_KINDS[kind]}")
@@ -41,7 +41,7 @@ def expect(document: Any, pointer: str, kind: type[T], *, within: str = "") -> T
 
 
 def expect_message_id(document: Any, pointer: str, *, within: str = "") -> str:  # noqa: ANN401 - any JSON
-    """Give the provider's id of a message at a pointer. Raises InvalidRequest."""
+    """Return the provider's id of a message at a pointer. Raises InvalidRequest."""
     value = expect(document, pointer, str, within=within)
     if not _MESSAGE_ID.fullmatch(value):
         refuse(within + pointer, "is not an id of 1 to 128 letters, digits and . _ : ~ -")
@@ -49,7 +49,7 @@ def expect_message_id(document: Any, pointer: str, *, within: str = "") -> str: 
 
 
 def expect_instant(document: Any, pointer: str, *, within: str = "") -> datetime:  # noqa: ANN401 - any JSON
-    """Give the RFC 3339 instant at a pointer. Raises InvalidRequest."""
+    """Return the RFC 3339 instant at a pointer. Raises InvalidRequest."""
     try:
         return read_instant(expect(document, pointer, str, within=within))
     except ValueError as error:

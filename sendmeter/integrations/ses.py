@@ -59,12 +59,12 @@ def receive(delivery: Delivery, account: Mapping[str, str], now: datetime, outgo
 
 
 def price(account: Mapping[str, str], channel: str, message_id: str, outgoing: Outgoing) -> int | None:  # noqa: ARG001 - every provider's signature
-    """Give None: SES has no price for a message, and what it sends is counted."""
+    """Return None: SES has no price for a message, and what it sends is counted."""
     return None
 
 
 def _fields(body: bytes) -> dict[str, str]:
-    """Give the texts of a delivery by name. Raises Unauthorized where it is not one of SNS."""
+    """Return the texts of a delivery by name. Raises Unauthorized if it is not one of SNS."""
     try:
         document = payloads.read_signed(body)
     except InvalidRequest:

@@ -119,7 +119,7 @@ def _unauthorized(message: str) -> Unauthorized:
 
 
 def _fields(delivery: Delivery, signed: list[tuple[str, str]]) -> dict[str, str]:
-    """Give the texts by name. Raises InvalidRequest where one that counts has two values."""
+    """Return the texts by name. Raises InvalidRequest if one that counts has two values."""
     if delivery.media_type != _FORM:
         document = payloads.read_signed(delivery.body)
         return {name: value for name, value in document.items() if isinstance(value, str)}
@@ -144,7 +144,7 @@ def _receipt(fields: Mapping[str, str], now: datetime) -> Receipt | None:
 
 
 def _subject(fields: Mapping[str, str]) -> tuple[str, str, str]:
-    """Tell the channel, the name of the field with the message's id, and the status."""
+    """Return the channel, the name of the field with the message's id, and the status."""
     if "CallSid" in fields:
         return "CALL", "CallSid", fields.get("CallStatus", "")
     id_name = "MessageSid" if "MessageSid" in fields else "SmsSid"

@@ -56,11 +56,11 @@ class MockBridge(Bridge):
             await asyncio.sleep(min(left, _STEP_SECONDS))
 
     def store_of(self, scope: Scope) -> Store:
-        """Give the store of the world."""
+        """Return the store of the world."""
         return _world(scope).store
 
     def caller_of(self, scope: Scope, operation: Operation, authorization: list[str], now: datetime) -> Key | None:
-        """Tell who asks: any token is the scenario's key, but those that were made in this world are what they are."""
+        """Return the caller's key: the key of the token if it was made in this world, else the scenario's."""
         if operation.public:
             return None
         world = _world(scope)

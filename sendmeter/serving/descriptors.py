@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 def allowed_connections(settings: Settings) -> int:
     """Raise the limit on open files as far as needed, where that is allowed; give how many connections fit below it.
 
-    Raises ClickException where that is next to none.
+    Raises ClickException if that is next to none.
     """
     of_databases = FILES_OF_A_DATABASE_CONNECTION * (2 * settings.worker_threads + SPARE_CONNECTIONS)
     beside = of_databases + SPARE + RESERVE + OTHERS

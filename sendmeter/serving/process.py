@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # What `nohup` starts stays.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._told)
+                signal.signal(number, self._handle_signal)
         self.run(sockets=[self._listener])
 
     def serve_as_worker(self, link: socket.socket) -> None:
@@ -72,7 +72,7 @@ class Server(uvicorn.Server):
             signal.signal(signal.SIGALRM, self._break_off)
             signal.alarm(self._stop_seconds)
 
-    def _told(self, number: int, _frame: FrameType | None) -> None:
+    def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.should_exit:
             os._exit(128 + number)
         self.stop()

@@ -192,7 +192,7 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def takes_slowly(self) -> bool:
-        """Tell whether the client has not taken all that was written; if so, it is among the `untaken` until it has."""
+        """Return whether the client has yet to take what was written; if so, it is `untaken` until it has."""
         if not self.transport.get_write_buffer_size():
             return False
         # So that it is told when all is taken. For every connection this would write each part of an answer by itself.
@@ -223,7 +223,7 @@ class Protocol(HttpToolsProtocol):
         return self._end_with_answers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request that is answered now, too, that nobody waits for it; those behind it are not begun."""
+        """Cancel the request under way, whose client is gone; those behind it are not begun."""
         self._room.leave(self)
         self.pipeline.clear()
         if self._answering is not None and not self._answering.response_complete:
@@ -268,11 +268,11 @@ class Protocol(HttpToolsProtocol):
             self.end()
 
     def is_read(self) -> bool:
-        """Tell whether what comes is read, and not left to wait until something else is answered."""
+        """Return whether what comes is read, and not left to wait until something else is answered."""
         return not (self.flow.read_paused or self.pipeline)
 
     def has_unread(self) -> bool:
-        """Tell whether something came that is not read yet."""
+        """Return whether something came that is not read yet."""
         if self._rest or self.transport.is_closing():
             return not self.transport.is_closing()
         poll = select.poll()

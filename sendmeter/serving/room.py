@@ -36,13 +36,13 @@ class Connection(Protocol):
     """What a connection has to do for those that share the room with it."""
 
     def is_read(self) -> bool:
-        """Tell whether what comes is read, and not left to wait until something else is answered."""
+        """Return whether what comes is read, and not left to wait until something else is answered."""
 
     def has_unread(self) -> bool:
-        """Tell whether something came that is not read yet."""
+        """Return whether something came that is not read yet."""
 
     def takes_slowly(self) -> bool:
-        """Tell whether the client has not taken all that was written; if so, it is among the `untaken` until it has."""
+        """Return whether the client has yet to take what was written; if so, it is `untaken` until it has."""
 
     def end(self) -> None:
         """Close, once what was written is taken."""
@@ -95,12 +95,12 @@ class Room:
             waiting.pop(connection, None)
 
     def _let_go(self, connection: Connection) -> None:
-        """Give a connection's place away. Its client may still have to take what was written."""
+        """Return a connection's place away. Its client may still have to take what was written."""
         self._connections.discard(connection)
         self.beyond.discard(connection)
 
     def has_place(self, connection: Connection) -> bool:
-        """Tell whether a connection may ask for anything: one that found no place may where others are idle now."""
+        """Return whether a connection may ask for anything: one that found no place may where others are idle now."""
         if connection in self.beyond and self._has_room():
             self.beyond.discard(connection)
         busy = len(self._connections) - len(self.idle)
@@ -171,7 +171,7 @@ class Room:
             connection.break_off()
 
     def _look_at_descriptors(self, now: float) -> None:
-        """Give the reserve up where there is no descriptor left; have it back once there are twice as many."""
+        """Return the reserve up where there is no descriptor left; have it back once there are twice as many."""
         wanted = RESERVE + (RESERVE if self._is_short else NEEDED)
         try:
             while len(self._reserve) < wanted:
@@ -198,7 +198,7 @@ class Room:
 
 
 def _long(waiting: dict[Connection, float], seconds: float, now: float) -> list[Connection]:
-    """Give those that have waited longest, and at least so long; few, since there is no time for many."""
+    """Return those that have waited longest, and at least so long; few, since there is no time for many."""
     return list(islice(_late(waiting, seconds, now), _TRIES))
 
 

@@ -67,7 +67,7 @@ class Workers:
                 readable, _, _ = select.select([signals, *links], [], [], TICK_SECONDS)
                 for link in readable:
                     if link is signals:
-                        self._told(signals.recv(64))
+                        self._handle_signals(signals.recv(64))
                     else:
                         self._hear(links[link])
                 if time.monotonic() - tick >= TICK_SECONDS:
@@ -196,7 +196,7 @@ class Workers:
                 logger.error("worker %d hangs; it is killed", worker.pid)
                 os.kill(worker.pid, signal.SIGKILL)
 
-    def _told(self, signals: bytes) -> None:
+    def _handle_signals(self, signals: bytes) -> None:
         """Do what signals ask for."""
         for number in signals:
             # Nobody who closes a terminal expects that a server stays behind.
@@ -232,7 +232,7 @@ def _stop(worker: _Worker) -> None:
 
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """Give a socket that a byte comes on for each signal: its number."""
+    """Return a socket that a byte comes on for each signal: its number."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno())

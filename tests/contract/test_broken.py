@@ -12,7 +12,7 @@ from sendmeter.gate.rules import unsound, violations
 
 
 def places(value, path=()):
-    """Give the path of each part of a document."""
+    """Return the path of each part of a document."""
     steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, part in steps:
         yield (*path, name)

@@ -12,7 +12,7 @@ SUCCESSES = (200, 201, 204)
 
 
 def links():
-    """Give each link: the operation, the status, its name."""
+    """Return each link: the operation, the status, its name."""
     for operation in contract().operations.values():
         document = contract().document["paths"][operation.path][operation.method.lower()]
         for status, answer in document["responses"].items():

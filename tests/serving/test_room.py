@@ -183,7 +183,7 @@ def test_a_client_that_takes_no_answer_is_closed(count, caller):
 
 
 def held_by(line):
-    """Tell whether the server has a connection still, as the system's table of connections has it."""
+    """Return whether the server has a connection still, as the system's table of connections has it."""
     port = line.socket.getsockname()[1]
     rows = Path("/proc/net/tcp").read_text().splitlines()
     return any(row.split()[2].endswith(f":{port:04X}") and row.split()[3] == "01" for row in rows)

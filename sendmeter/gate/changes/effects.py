@@ -17,7 +17,7 @@ class Effect(Enum):
     UNSAID = (True, "what is left out means something else now"), (False, "answers what it answered before")
 
     def breaks(self, side: Side) -> bool:
-        """Tell whether it breaks a client on one side of it."""
+        """Return whether it breaks a client on one side of it."""
         return self.value[side == "answers"][0]
 
     def in_words(self, side: Side) -> str:

@@ -40,14 +40,14 @@ def of_keywords(where: str, old: Part, new: Part) -> Iterator[Difference]:
     for word in sorted((old.keys() | new.keys()) - _ELSEWHERE):
         one, other = (schema.get(word, _left_out(word, schema)) for schema in (old, new))
         if not alike(one, other) and (word in _EFFECTS or not word.startswith("x-")):
-            told = _told(word, one, other)
+            told = _described(word, one, other)
             effect = _EFFECTS.get(word, _not_understood)(*(None if each is _MISSING else each for each in (one, other)))
             if effect is not None:
                 yield Difference(where, told, effect)
 
 
 def _left_out(word: str, schema: Part) -> Any:  # noqa: ANN401 - the values of any keyword
-    """Give what a keyword is where it is left out: how many members there are, other keywords may say."""
+    """Return what a keyword is where it is left out: how many members there are, other keywords may say."""
     if word == "minProperties":
         return len(schema.get("required", []))
     if word == "maxProperties" and schema.get("additionalProperties") is False:
@@ -56,11 +56,11 @@ def _left_out(word: str, schema: Part) -> Any:  # noqa: ANN401 - the values of a
 
 
 def limit(*, stricter: bool) -> Effect:
-    """Give the effect of a bound that is stricter now, or looser."""
+    """Return the effect of a bound that is stricter now, or looser."""
     return Effect.NARROWER if stricter else Effect.WIDER
 
 
-def _told(word: str, old: Any, new: Any) -> str:  # noqa: ANN401 - the values of any keyword
+def _described(word: str, old: Any, new: Any) -> str:  # noqa: ANN401 - the values of any keyword
     if word == "enum" and _MISSING not in (old, new):
         lost = [f"is never {text(value)} any more" for value in _without(old, new)]
         return ", ".join([*lost, *(f"can be {text(value)} too" for value in _without(new, old))])

@@ -25,7 +25,7 @@ class Contracts:
         self._schemas = Comparison(old, new)
 
     def changes(self) -> Iterator[Change]:
-        """Give what changed, operation by operation."""
+        """Return what changed, operation by operation."""
         yield from _of_servers("servers", _servers(self.old), _servers(self.new))
         yield from self._of_types()
         olds, news = _by_place(self.old), _by_place(self.new)
@@ -187,7 +187,7 @@ def _change(difference: Difference, side: Side) -> Change:
 
 
 def _schema(holder: Part) -> Part:
-    """Give the schema of a parameter, a header or a body."""
+    """Return the schema of a parameter, a header or a body."""
     found: Part = (holder if "schema" in holder else next(iter(holder.get("content", {}).values()), _NONE)).get(
         "schema", {}
     )
@@ -200,7 +200,7 @@ def _of_servers(where: str, olds: list[str], news: list[str]) -> Iterator[Change
 
 
 def _servers(*holders: Part) -> list[str]:
-    """Tell where something is served: what stands nearest to it counts."""
+    """Return where something is served: the servers declared nearest to it count."""
     servers = next((one["servers"] for one in reversed(holders) if one.get("servers")), [{"url": "/"}])
     return [
         (server["url"].rstrip("/") or "/") + (f" with {text(server['variables'])}" if server.get("variables") else "")
@@ -219,7 +219,7 @@ def _of_names(where: str, old: Part, new: Part) -> Iterator[Change]:
 
 
 def _written(parameter: Part) -> Part:
-    """Tell how a parameter is written, also where it is written as always."""
+    """Return how a parameter is written, also where it is written as always."""
     style = parameter.get("style", "form" if parameter["in"] in ("query", "cookie") else "simple")
     others = {word: parameter.get(word, False) for word in ("allowReserved", "allowEmptyValue")}
     return {"style": style, "explode": parameter.get("explode", style == "form"), **others}
@@ -236,7 +236,7 @@ def _named(place: Place, operation: Part) -> str:
 
 
 def _by_place(document: Document) -> Operations:
-    """Give the operations by method and path; the names in a path are not what it goes by."""
+    """Return the operations by method and path; the names in a path are not what it goes by."""
     return {
         (method.upper(), re.sub(r"\{[^}]*\}", "{}", path)): {
             **item[method],

@@ -23,11 +23,11 @@ class Comparison:
         self._assumed: list[Pair] = []
 
     def differences(self, where: str, old: Part, new: Part) -> Found:
-        """Give what differs between two schemas, and between those that they refer to; each is compared once."""
+        """Return what differs between two schemas, and between those that they refer to; each is compared once."""
         return _Walk(self).differences(where, old, new)
 
     def same(self, old: Part, new: Part) -> bool:
-        """Tell whether two schemas allow the same.
+        """Return whether two schemas allow the same.
 
         They do as long as nothing shows otherwise: so schemas that refer to themselves are compared. What was taken
         for the same on the way to a difference is asked anew.
@@ -47,11 +47,11 @@ class Comparison:
         return self._same[pair]
 
     def pair(self, old: Part, new: Part) -> Pair:
-        """Give what two schemas are known by, however they are referred to."""
+        """Return what two schemas are known by, however they are referred to."""
         return id(self.old.of(bare(old))), id(self.new.of(bare(new)))
 
     def known_as_same(self, pair: Pair) -> bool:
-        """Tell whether two schemas were found to allow the same, or are taken for that."""
+        """Return whether two schemas were found to allow the same, or are taken for that."""
         return self._same.get(pair, False)
 
 
@@ -199,14 +199,14 @@ class _Walk:
 
 
 def _options(shape: Part) -> list[Part]:
-    """Give the shapes that a schema may have; none where it says more than that it has one of several."""
+    """Return the shapes that a schema may have; none where it says more than that it has one of several."""
     words = [word for word in ("oneOf", "anyOf") if word in shape]
     found: list[Part] = shape[words[0]] if len(words) == 1 and shape.keys() <= {*words, "discriminator"} else []
     return found
 
 
 def _unmapped(shape: Part) -> list[Part]:
-    """Give the shapes that a discriminator does not choose."""
+    """Return the shapes that a discriminator does not choose."""
     return [one for one in shape.get("oneOf", []) if one.get("$ref") not in shape["discriminator"]["mapping"].values()]
 
 

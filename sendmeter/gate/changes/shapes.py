@@ -27,7 +27,7 @@ class Shapes:
         self._made: dict[int, tuple[Part, Part]] = {}
 
     def of(self, schema: Part) -> Part:
-        """Give a schema with its references followed at the top, and its `allOf` put together.
+        """Return a schema with its references followed at the top, and its `allOf` put together.
 
         What cannot be put together exactly is left in `allOf`, a part each.
         """
@@ -46,7 +46,7 @@ class Shapes:
 
 
 def bare(schema: Part) -> Part:
-    """Give the schema that another merely describes anew: `allOf` of one reference, beside a description."""
+    """Return the schema that another merely describes anew: `allOf` of one reference, beside a description."""
     combined = schema.get("allOf", [])
     if len(combined) == 1 and schema.keys() <= ANNOTATIONS | {"allOf"}:
         inner: Part = combined[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Tell whether two values are the same to JSON, where 1 is 1.0 and not true."""
+    """Return whether two values are the same to JSON, where 1 is 1.0 and not true."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):

@@ -9,7 +9,7 @@ _WHOLE = ("$url", "$method", "$statusCode")
 
 
 def is_there(document: Document, value: object, operation: Part, answer: Part) -> bool:
-    """Tell whether a link can give a value: a constant, or an expression of what is told of in the contract."""
+    """Return whether a link can give a value: a constant, or an expression of what is told of in the contract."""
     if not isinstance(value, str) or not value.startswith("$") or value in _WHOLE:
         return True
     if named := re.fullmatch(r"\$request\.(path|query)\.(.+)", value):
@@ -24,7 +24,7 @@ def is_there(document: Document, value: object, operation: Part, answer: Part) -
 
 
 def _has(document: Document, schema: Part, steps: list[str]) -> bool:
-    """Tell whether a value of a schema may have something at the end of a JSON pointer."""
+    """Return whether a value of a schema may have something at the end of a JSON pointer."""
     schema = resolve(document, schema)
     if not steps or any(_has(document, part, steps) for word in COMBINED for part in schema.get(word, [])):
         return True

@@ -54,14 +54,14 @@ def _nearest(error: jsonschema_rs.ValidationError) -> Iterator[jsonschema_rs.Val
 
 
 def _unlikely(branch: list[jsonschema_rs.ValidationError]) -> tuple[bool, bool, int]:
-    """Tell how unlikely it is that a shape was meant: a reference, one that says itself to be another, with faults."""
+    """Return how unlikely a shape was meant: is it a reference, is it another, how many faults has it."""
     is_reference = any(isinstance(each.kind, _Kind.Required) and each.kind.property == "$ref" for each in branch)
     is_another = any([*each.instance_path][-1:] in (["in"], ["type"]) for each in branch)
     return is_reference, is_another, len(branch)
 
 
 def _where(path: Sequence[Any]) -> str:
-    """Tell where something stands: an operation by its method and path, anything else by a JSON pointer."""
+    """Return the place of something: an operation's method and path, or a JSON pointer."""
     steps = [str(step) for step in path]
     if len(steps) > 2 and steps[0] == "paths" and steps[2] in METHODS:
         return " ".join([f"{steps[2].upper()} {steps[1]}", "/".join(steps[3:])]).strip()

@@ -39,7 +39,7 @@ def nothing_refers_to_itself(document: Document) -> Iterator[Finding]:
 
 
 def _same(document: Document, start: str) -> set[str]:
-    """Give all that a component is at once: what it refers to, and what it is combined of."""
+    """Return all that a component is at once: what it refers to, and what it is combined of."""
     found: set[str] = set()
     ahead = [_target(document, start)]
     while ahead:

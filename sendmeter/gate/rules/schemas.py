@@ -150,7 +150,7 @@ def examples_are_valid(document: Document) -> Iterator[Finding]:
 
 
 def _shown(document: Document) -> Iterator[tuple[str, Part, object]]:
-    """Give each value that a contract shows, with where it stands and its schema."""
+    """Return each value that a contract shows, with where it stands and its schema."""
     shared: set[tuple[str, str]] = set()
     for where, body in contents(document):
         for name, example in body.get("examples", {}).items():

@@ -72,7 +72,7 @@ BODIES = {
 
 
 def seconds(work):
-    """Tell how many seconds of the processor a piece of work takes, and what comes of it."""
+    """Return how many seconds of the processor a piece of work takes, and what comes of it."""
     begun = time.process_time()
     try:
         found = work()
@@ -199,13 +199,13 @@ def process(tmp_path_factory):
 
 
 def most_memory_kib(process):
-    """Give the most memory that a process ever had resident."""
+    """Return the most memory that a process ever had resident."""
     status = Path(f"/proc/{process.popen.pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 def bombs():
-    """Give bodies of at most a mebibyte that are a gibibyte, by their content coding."""
+    """Return bodies of at most a mebibyte that are a gibibyte, by their content coding."""
     member = gzip.compress(bytes(10 * MIB))
     deflated = zlib.compress(bytes(100 * MIB))
     # A gzip stream may have any number of members.

@@ -70,7 +70,7 @@ def ask(process, method, path, **options):
 
 
 def log_of(process):
-    """Give the log, but for what tells users of its start."""
+    """Return the log, but for what tells users of its start."""
     return "".join(line for line in process.log.read_text().splitlines(keepends=True) if " listens on http" not in line)
 
 

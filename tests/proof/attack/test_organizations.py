@@ -103,7 +103,7 @@ def test_a_report_reaches_another_organization_than_the_endpoints(server):
 
 
 def cursors(world, operation_id):
-    """Give all cursors of a listing, page by page."""
+    """Return all cursors of a listing, page by page."""
     query, found = "&limit=1" if "?" in REQUESTS[operation_id][0] else "?limit=1", []
     while True:
         page = world.ask(operation_id, query=query + (f"&cursor={found[-1]}" if found else "")).json()

@@ -23,7 +23,7 @@ def answer_names():
 
 
 def objects(schema):
-    """Give the way to each object within a body that has properties of its own, and no others."""
+    """Return the way to each object within a body that has properties of its own, and no others."""
     for path, part in places(schema):
         if part.get("type") == "object" and part.get("additionalProperties") is False:
             yield path, part
@@ -140,7 +140,7 @@ def test_a_value_past_a_bound_is_taken_or_one_at_it_refused(operation_id, media_
 
 
 def is_one_of_several(schema, path):
-    """Tell whether a value may have another of several types there."""
+    """Return whether a value may have another of several types there."""
     return "anyOf" in next(part for at, part in places(schema) if at == path)
 
 

@@ -24,7 +24,7 @@ OURS_ALONE = ("cli", "contract", "settings.py")
 
 
 def patterns_of_contract():
-    """Give each pattern of the contract once, with where it stands."""
+    """Return each pattern of the contract once, with where it stands."""
     found, ahead = {}, [("#", contract().document)]
     while ahead:
         where, part = ahead.pop()
@@ -37,7 +37,7 @@ def patterns_of_contract():
 
 
 def text_of(node):
-    """Give the text of a string, with a letter for each part that is put in."""
+    """Return the text of a string, with a letter for each part that is put in."""
     if isinstance(node, ast.Constant):
         return node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
     if isinstance(node, ast.JoinedStr):
@@ -49,7 +49,7 @@ def text_of(node):
 
 
 def patterns_of_code():
-    """Give each expression of our own code, with where it stands."""
+    """Return each expression of our own code, with where it stands."""
     for package in (sendmeter, handlers):
         folder = Path(package.__file__).parent
         for path in sorted(folder.rglob("*.py")):

@@ -51,7 +51,7 @@ DATE_TOKENS = ["Fri,", "Nov", "+0000", "-2359", "EST", "GMT", ":", "am", "(", "0
 
 @cache
 def _der():
-    """Give a certificate's bytes, whose insides are changed."""
+    """Return a certificate's bytes, whose insides are changed."""
     with StandIn() as standin:
         signed.Amazon(standin)
         pem = next(body for _, body in standin.files.values() if body.startswith(BEGIN))

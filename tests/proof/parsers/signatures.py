@@ -89,7 +89,7 @@ def _forged(genuine, drawn, names):
 
 
 def _is_taken(delivery, receive):
-    """Tell whether a delivery is believed; it may be of something else than what counts."""
+    """Return whether a delivery is believed; it may be of something else than what counts."""
     try:
         receive(delivery)
     except Unauthorized:
@@ -233,7 +233,7 @@ def _check_forged_fields(fields, drawn):
 
 
 def _meant(body):
-    """Give what is signed of a delivery, and the signature: as Amazon's documentation has it."""
+    """Return what is signed of a delivery, and the signature: as Amazon's documentation has it."""
     told = json.loads(body)
     names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
     text = "".join(f"{name}\n{told[name]}\n" for name in names if isinstance(told.get(name), str))
