@@ -75,7 +75,7 @@ def test_a_body_that_goes_wrong_is_not_the_answer_to_any_of_many_requests_before
 @pytest.mark.parametrize(
     "broken", [b"GET / nonsense\r\n\r\n", b"GET /a#b HTTP/1.1\r\n\r\n"], ids=["nonsense", "ambiguous"]
 )
-def test_a_broken_request_after_one_that_was_refused_early_is_answered(caller, broken):
+def test_a_broken_request_after_one_that_was_refused_early_is_not_answered(caller, broken):
     with caller.line() as line:
         line.send(caller.head(f"POST {EVENTS}", "Content-Length: 1048577"))
         check_refusal(line.reply(), 413, "payload_too_large")

@@ -244,7 +244,7 @@ def test_clients_that_take_no_answer_keep_nobody_out(sqlite_store):
         assert small.send(small.recording(EMAIL)).status == 200
 
 
-def test_a_client_that_has_taken_its_answers_in_the_end_is_not_closed_while_its_next_request_is_at_work(sqlite_store):
+def test_a_client_that_took_its_answers_late_is_not_closed_while_its_next_request_is_under_way(sqlite_store):
     """It was in nobody's way meanwhile: what it is asked next is not to be broken off, stored and not acknowledged."""
     settings = {"max_connections": 1, "request_timeout_seconds": 2, "busy_timeout_seconds": 20}
     with caller_of(sqlite_store, **settings) as small, small.line() as line:
@@ -271,7 +271,7 @@ def test_a_client_that_has_taken_its_answers_in_the_end_is_not_closed_while_its_
         assert line.reply().status == 200
 
 
-def test_a_client_that_takes_no_answer_keeps_its_connection_by_half_a_request_behind(sqlite_store):
+def test_a_client_that_takes_no_answer_does_not_keep_its_connection_by_half_a_request(sqlite_store):
     """It has made room for another, and is not forgotten for that: nothing else would ever close it."""
     with caller_of(sqlite_store, max_connections=1, request_timeout_seconds=3) as small, small.line() as line:
         until(lambda: small.server.room.idle)

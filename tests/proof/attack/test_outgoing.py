@@ -61,7 +61,7 @@ def receiving(sqlite_store, clock, standin):
         )
 
 
-def test_a_server_that_a_delivery_names_is_asked(receiving, standin):
+def test_no_server_that_a_delivery_names_is_asked(receiving, standin):
     amazon = Amazon(standin)
     genuine = amazon.notification(ses_event())
     for url in ELSEWHERE:
@@ -77,7 +77,7 @@ def test_a_server_that_a_delivery_names_is_asked(receiving, standin):
 
 @settings(max_examples=100, derandomize=True, deadline=None)
 @given(st.from_regex(re.compile(ARN["pattern"], re.ASCII)).filter(contract().schemas.validator(ARN).accepts))
-def test_a_topic_names_another_host_than_amazons(arn):
+def test_a_topic_cannot_name_another_host_than_amazons(arn):
     """Whatever is taken for an ARN when SES is set up: the host that it leads to is SNS's, in a region of any name."""
     assert re.fullmatch(r"sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?", ses._host(arn))
 
@@ -85,7 +85,7 @@ def test_a_topic_names_another_host_than_amazons(arn):
 @pytest.mark.parametrize(
     "name", ["url", "endpointUrl", "callbackUrl", "webhook", "baseUrl", "host", "publicUrl", "topicUrl"]
 )
-def test_a_setup_takes_a_url(target, name):
+def test_no_setup_takes_a_url(target, name):
     for setup in (
         {"provider": "telnyx", "publicKey": "e3YwtWgq0Aj5rAM1IyUY5Q4m0BfE2cP8uJrDq7kHn1A="},
         {"provider": "twilio", "accountSid": f"AC{0:032}", "authToken": "token"},
@@ -101,12 +101,12 @@ def test_a_setup_takes_a_url(target, name):
 @pytest.mark.parametrize(
     "account", ["AC/../../evil", "AC@evil.example/", "AC%2f..", "AC#", "AC?a=b", "AC\r\nHost: evil.example"]
 )
-def test_an_account_changes_the_url_that_is_asked(target, account):
+def test_no_account_changes_the_url_that_is_asked(target, account):
     setup = {"provider": "twilio", "accountSid": account, "authToken": "token"}
     assert target.client.request("POST", "/organization/providers", json=setup).status_code == 400
 
 
-def test_anything_but_the_one_way_out_opens_a_connection():
+def test_only_the_http_client_opens_connections():
     """Only `integrations/http_client.py` asks other servers; commands listen, and one reads this host's name."""
     ways = {
         "httpx",
