@@ -10,9 +10,7 @@ import pytest
 
 from tests.live import ROOT
 
-LAYERS = (
-    "Calls go down: cli, mock, serving and gate, app, web and handlers, services, store and providers, domain, errors"
-)
+LAYERS = "Calls go down: cli, mock, serving and gate, app, web and handlers, services, store, domain, errors"
 PEEWEE = "Nothing but the store sees peewee"
 OUT = "Nothing but the way out asks other servers"
 HTTP = "Nothing below web and handlers sees HTTP"
