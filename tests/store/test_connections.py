@@ -145,4 +145,4 @@ def test_a_failure_of_postgresql_is_not_reported_as_a_mistake_of_ours(sqlstate, 
     error = psycopg.errors.lookup(sqlstate)("it says why,\n\ton two lines")
     wrapped = peewee.OperationalError(error, *error.args)
     assert failures.cause_of(wrapped) == cause
-    assert failures.told(wrapped) == f"it says why, on two lines ({sqlstate})"
+    assert failures.in_one_line(wrapped) == f"it says why, on two lines ({sqlstate})"
