@@ -33,7 +33,7 @@ class Bench:
 
     @contextmanager
     def room(self, name):
-        """Give a folder for a row's files, which is empty again when the block ends."""
+        """Return a folder for a row's files, which is empty again when the block ends."""
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -45,7 +45,7 @@ class Bench:
 
     @contextmanager
     def databases(self, kind, folder, count, events):
-        """Give so many databases with the same content, on SQLite or PostgreSQL; that content is Sendmeter's own."""
+        """Return so many databases with the same content, on SQLite or PostgreSQL; that content is Sendmeter's own."""
         self._numbers += 1
         name = f"bench{self._numbers}"
         self.say(f"{kind}: {count} databases with {events:,} events each")

@@ -64,7 +64,7 @@ class Database:
         return sqlite3.connect(self.path) if self.is_sqlite else psycopg.connect(self.url)
 
     def one(self, statement):
-        """Give the first row of what a statement finds."""
+        """Return the first row of what a statement finds."""
         connection = self.connect()
         try:
             return connection.execute(statement).fetchone()
@@ -72,7 +72,7 @@ class Database:
             connection.close()
 
     def counted(self):
-        """Give the messages that are counted; raise where counters are not what the events add up to."""
+        """Return the messages that are counted; raise where counters are not what the events add up to."""
         # In one statement, and so of one instant: requests that nobody waits for any more may still be under way.
         sums = [
             f"(SELECT SUM({column}) FROM {table})"

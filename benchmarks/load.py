@@ -21,7 +21,7 @@ class MeasurementError(Exception):
 
 
 def require_wrk():
-    """Tell how to get wrk where there is none."""
+    """Return how to get wrk where there is none."""
     if shutil.which("wrk") is None:
         print("The benchmarks need wrk: apt-get install wrk", flush=True)
         raise SystemExit(2)

@@ -48,7 +48,7 @@ def versions():
 
 
 def now():
-    """Give the time of the run."""
+    """Return the time of the run."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

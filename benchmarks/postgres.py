@@ -21,7 +21,7 @@ class Postgres:
         self.base = base
 
     def url(self, name):
-        """Give the URL of a database."""
+        """Return the URL of a database."""
         head, _, query = self.base.partition("?")
         return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
 

@@ -16,7 +16,7 @@ def write(found, folder):
 
 
 def read(folder):
-    """Give what the last run kept."""
+    """Return what the last run kept."""
     return json.loads((folder / "results.json").read_text())
 
 

@@ -27,7 +27,7 @@ class Round:
 
     @property
     def metrics(self):
-        """Give the figures that sides are compared by."""
+        """Return the figures that sides are compared by."""
         found = {"per_second": self.done / self.seconds, "done": self.done, "seconds": self.seconds}
         if self.cpu_seconds is not None:
             found["cpu_us"] = self.cpu_seconds / self.done * 1e6

@@ -38,16 +38,16 @@ class Server:
         return [self.process, *self.process.children(recursive=True)]
 
     def cpu_seconds(self):
-        """Give what the server took of the processors until now: user and system time, in all of its processes."""
+        """Return what the server took of the processors until now: user and system time, in all of its processes."""
         times = [each.cpu_times() for each in self.processes]
         return sum(each.user + each.system for each in times)
 
     def said(self):
-        """Give the end of what the server logged."""
+        """Return the end of what the server logged."""
         return self.log.read_text()[-3000:]
 
     def memory(self):
-        """Give the memory that is the server's, in MiB: resident, its own share of it, and what is its alone."""
+        """Return the memory that is the server's, in MiB: resident, its own share of it, and what is its alone."""
         found = [each.memory_full_info() for each in self.processes]
         return {f"{name}_mib": sum(getattr(each, name) for each in found) / 2**20 for name in ("rss", "pss", "uss")}
 
@@ -86,7 +86,7 @@ def silent_prism(port):
 
 
 def has_prism():
-    """Tell whether Prism is installed; `make bench` does that where there is npm."""
+    """Return whether Prism is installed; `make bench` does that where there is npm."""
     return PRISM.exists() and shutil.which("node") is not None
 
 

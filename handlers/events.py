@@ -27,13 +27,13 @@ def search(
     from_: str | None,
     to: str | None,
 ) -> dict[str, Any]:
-    """Answer with a page of events, newest first."""
+    """Return a page of events, newest first."""
     wanted = Search(channel, read_instant(from_) if from_ else None, read_instant(to) if to else None)
     return events.search(store, caller.organization_number, wanted, cursor, limit).to_json(Entry.to_json)
 
 
 def get(store: Store, caller: Key, event_id: str, source: str) -> dict[str, Any]:
-    """Answer with an event and its corrections."""
+    """Return an event and its corrections."""
     return events.get(store, caller.organization_number, (source, event_id)).to_json()
 
 

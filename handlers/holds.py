@@ -17,7 +17,7 @@ def place(store: Store, caller: Key, now: datetime, clock: Clock, payload: Any) 
 
 
 def get(store: Store, caller: Key, now: datetime, hold_id: str) -> dict[str, Any]:
-    """Answer with a hold."""
+    """Return a hold."""
     return holds.get(store, caller.organization_number, hold_id).to_json(now)
 
 

@@ -10,7 +10,7 @@ from sendmeter.store import Store
 
 
 def search(store: Store, caller: Key, cursor: str | None, limit: int) -> dict[str, Any]:
-    """Answer with a page of the organization's keys."""
+    """Return a page of the organization's keys."""
     return keys.search(store, caller.organization_number, cursor, limit).to_json(Key.to_json)
 
 

@@ -10,7 +10,7 @@ from sendmeter.store import Store
 
 
 def get(store: Store, caller: Key, now: datetime) -> dict[str, Any]:
-    """Answer with the caps of the caller's organization."""
+    """Return the caps of the caller's organization."""
     return limits.get(store, caller.organization_number, now).to_json()
 
 

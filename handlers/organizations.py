@@ -13,7 +13,7 @@ from sendmeter.store import Store
 
 
 def search(store: Store, caller: Key, now: datetime, cursor: str | None, limit: int) -> dict[str, Any]:
-    """Answer with a page of all organizations."""
+    """Return a page of all organizations."""
     page = organizations.search(store, caller.organization_number, cursor, limit)
     return page.to_json(lambda organization: organization.to_json(now))
 
@@ -34,7 +34,7 @@ def create(store: Store, caller: Key, now: datetime, payload: Any) -> tuple[dict
 
 
 def get(store: Store, now: datetime, organization_id: str) -> dict[str, Any]:
-    """Answer with an organization."""
+    """Return an organization."""
     return organizations.get(store, organization_id).to_json(now)
 
 

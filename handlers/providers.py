@@ -5,8 +5,8 @@ from typing import Any
 
 from sendmeter.domain import providers as rules
 from sendmeter.domain.keys import Key
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import providers
 from sendmeter.services.providers import Status
 from sendmeter.services.vault import vault_of
@@ -15,9 +15,9 @@ from sendmeter.store import Store
 
 
 def search(store: Store, settings: Settings, caller: Key) -> dict[str, Any]:
-    """Answer with the organization's providers, and how they fare."""
+    """Return the organization's providers, and how they fare."""
     found = providers.search(store, caller.organization_number)
-    return {"items": [_told(settings, status) for status in found]}
+    return {"items": [_status_json(settings, status) for status in found]}
 
 
 def add(store: Store, settings: Settings, caller: Key, now: datetime, payload: Any) -> tuple[dict[str, Any], int]:  # noqa: ANN401 - JSON
@@ -26,7 +26,7 @@ def add(store: Store, settings: Settings, caller: Key, now: datetime, payload: A
     status, is_new = providers.add(
         store, vault, caller.organization_number, payload["provider"], payload, now, by=caller.key_id
     )
-    return _told(settings, status), 201 if is_new else 200
+    return _status_json(settings, status), 201 if is_new else 200
 
 
 def remove(store: Store, caller: Key, now: datetime, provider: str) -> tuple[None, int]:
@@ -54,7 +54,7 @@ def receive(  # noqa: PLR0913, PLR0917 - a signature may be over any part of a r
     return {"outcome": providers.receive(store, vault, outgoing, provider, endpoint_id, delivery, now)}
 
 
-def _told(settings: Settings, status: Status) -> dict[str, Any]:
+def _status_json(settings: Settings, status: Status) -> dict[str, Any]:
     connection = status.connection
     return status.to_json(rules.endpoint_url(settings.public_url, connection.provider, connection.endpoint_id))
 

@@ -12,7 +12,7 @@ from sendmeter.store import Store
 
 
 def get(store: Store, settings: Settings, caller: Key, now: datetime, costs: str) -> dict[str, Any]:
-    """Answer with the usage of the caller's organization in its running cycle."""
+    """Return the usage of the caller's organization in its running cycle."""
     found = usage.get(
         store,
         caller.organization_number,
@@ -33,7 +33,7 @@ def history(
     group_by: str,
     costs: str,
 ) -> dict[str, Any]:
-    """Answer with the usage of the caller's organization by month, billing cycle or day."""
+    """Return the usage of the caller's organization by month, billing cycle or day."""
     first, last = date.fromisoformat(start_date), date.fromisoformat(end_date)
     if refused := refused_range(first, last):
         raise InvalidRequest.of([Fault("query:endDate", refused)])

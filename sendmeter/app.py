@@ -20,7 +20,7 @@ with warnings.catch_warnings():
 
 from sendmeter.contract import Contract, contract, handlers_package
 from sendmeter.domain.instants import Clock
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services.polling import Poller
 from sendmeter.services.vault import vault_of
 from sendmeter.settings import Settings

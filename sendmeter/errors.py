@@ -38,7 +38,7 @@ class InvalidRequest(Refusal):
 
     @classmethod
     def of(cls, faults: Sequence[Fault]) -> "InvalidRequest":
-        """Tell all faults at once."""
+        """Return a refusal that names all faults at once."""
         count = len(faults)
         return cls(f"The request has {count} fault{'' if count == 1 else 's'}.", faults=faults)
 

@@ -69,7 +69,7 @@ class Validator:
         whole = _without_items(value, lists)
         found = False
         for error in outer.iter_errors(_shortened(whole)):
-            for fault in () if _is_left_out(error, whole) else _told(error):
+            for fault in () if _is_left_out(error, whole) else _faults_of(error):
                 found = True
                 yield Fault((prefix + fault.pointer)[:_POINTER_LIMIT], fault.message[:_MESSAGE_LIMIT])
         for name, items in lists.items():
@@ -204,7 +204,7 @@ class Schemas:
         return self.validator({"$ref": f"#/components/schemas/{name}"})
 
     def _needed(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of a schema
-        """Give the named schemas that a schema refers to: with all of them, each validator would hold the whole."""
+        """Return the named schemas that a schema refers to: with all of them, each validator would hold the whole."""
         needed: dict[str, Any] = {}
         parts = [schema]
         while parts:
@@ -271,8 +271,8 @@ def _chosen_by(discriminator: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _told(error: jsonschema_rs.ValidationError) -> Iterator[Fault]:
-    """Tell an error in words that do not repeat the value, which may be large or secret."""
+def _faults_of(error: jsonschema_rs.ValidationError) -> Iterator[Fault]:
+    """Return an error's faults, in words that do not repeat the value, which may be large or secret."""
     pointer = "".join(_step(part) for part in error.instance_path)
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.AnyOf(context=branches):
@@ -345,7 +345,7 @@ def _is_anything(_text: str) -> bool:
 
 
 def _is_date(text: str) -> bool:
-    """Tell whether a text is a day of Python's calendar, which, unlike RFC 3339's, has no year 0."""
+    """Return whether a text is a day of Python's calendar, which, unlike RFC 3339's, has no year 0."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:

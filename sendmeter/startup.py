@@ -28,7 +28,7 @@ def utc_now() -> datetime:
 def open_store(settings: Settings) -> Store:
     """Open the database, and lay its tables where it is empty.
 
-    Raises UnknownSchema where it was written by an older or a newer version, ValueError where the URL is no database's,
+    Raises UnknownSchema if it was written by an older or a newer version, ValueError where the URL is no database's,
     and Unavailable where it does not answer.
     """
     store = connect(settings)

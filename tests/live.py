@@ -25,9 +25,9 @@ from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from sendmeter.services import keys, organizations
 from sendmeter.services.vault import new_key
+from sendmeter.serving.protocol import Protocol
+from sendmeter.serving.room import Room
 from sendmeter.settings import Settings
-from sendmeter.web.protocol import Protocol
-from sendmeter.web.room import Room
 
 ROOT = Path(__file__).parent.parent
 SENDMETER = Path(sys.executable).parent / "sendmeter"

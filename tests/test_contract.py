@@ -197,7 +197,7 @@ def test_every_target_of_a_discriminator_is_one_of_its_shapes():
 
 
 def examples():
-    """Give every example of the document with its schema: beside one, and within one."""
+    """Return every example of the document with its schema: beside one, and within one."""
     for pointer, part in parts(DOCUMENT):
         if not isinstance(part, dict) or pointer.startswith("/components/examples"):
             continue

@@ -35,7 +35,7 @@ def key_of(token):
 
 
 def usage(user, costs="complete"):  # noqa: ARG001 - the contract's parameter
-    """Answer with the usage of the running cycle."""
+    """Return the usage of the running cycle."""
     database = _database()
     statement = "SELECT name, enforcement, message_cap FROM organizations WHERE organization_id = ?"
     _, enforcement, cap = database.execute(statement, (user,)).fetchone()
@@ -68,7 +68,7 @@ def usage(user, costs="complete"):  # noqa: ARG001 - the contract's parameter
 
 
 def _contract():
-    """Give the contract with the one operation: connexion would want functions for all others, too."""
+    """Return the contract with the one operation: connexion would want functions for all others, too."""
     whole = yaml.load(CONTRACT.read_text(), yaml.CSafeLoader)
     path = whole["paths"]["/organization/usage"]
     for answer in path["get"]["responses"].values():
@@ -83,7 +83,7 @@ def _contract():
 
 
 def _database():
-    """Give this thread's connection, set as Sendmeter sets its own."""
+    """Return this thread's connection, set as Sendmeter sets its own."""
     if not hasattr(of_thread, "connection"):
         of_thread.connection = sqlite3.connect(PATH, isolation_level=None)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536", "foreign_keys = ON"):

@@ -68,7 +68,7 @@ bearer = HTTPBearer()
 
 
 def database():
-    """Give a request its session."""
+    """Return a request its session."""
     with new_session() as session:
         yield session
 

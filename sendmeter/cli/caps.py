@@ -90,7 +90,7 @@ _OPTIONS = (
 
 
 def caps_options(command: Command) -> Command:
-    """Give a command the options of all caps, put together as its argument `caps`."""
+    """Return a command the options of all caps, put together as its argument `caps`."""
 
     @wraps(command)
     def with_caps(
@@ -109,7 +109,7 @@ def caps_options(command: Command) -> Command:
 
 
 def in_words(caps: Caps) -> str:
-    """Tell the caps as a sentence."""
+    """Return the caps as a sentence."""
     budget = None if caps.budget_nano_usd is None else usd_text(caps.budget_nano_usd)
     amounts = {"messages": caps.messages, "USD": budget, **caps.channels}
     told = ", ".join(f"{amount} {what}" for what, amount in amounts.items() if amount is not None)

@@ -15,10 +15,10 @@ import click
 
 from sendmeter.cli.options import json_option, print_json
 from sendmeter.contract import find, handlers_package
-from sendmeter.contract.changes import Change, changes
 from sendmeter.contract.reading import Document, Unreadable, parse, read
-from sendmeter.contract.rules import OURS, Violation, unsound, violations
 from sendmeter.contract.walking import operations
+from sendmeter.gate.changes import Change, changes
+from sendmeter.gate.rules import OURS, Violation, unsound, violations
 
 
 @click.group()
@@ -105,7 +105,7 @@ class _NotJudged(click.ClickException):
 
 @contextmanager
 def _judging(path: Path, *, as_json: bool) -> Iterator[None]:
-    """Tell what cannot be judged in one sentence, whatever the reason."""
+    """Return what cannot be judged in one sentence, whatever the reason."""
     try:
         yield
     except Unreadable as error:

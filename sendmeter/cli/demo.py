@@ -73,7 +73,7 @@ def _options(host: str, port: int, database: str | None) -> str:
 
 
 def _ready(store: Store, count: int) -> str:
-    """Give the demo's key; make the demo first where it is not complete."""
+    """Return the demo's key; make the demo first where it is not complete."""
     database = Path(store.path or "sendmeter")
     key_file = database.with_name(f"{database.stem}-demo.key")
     organization = next((each for each in organizations.everyone(store) if each.name == NAME), None)

@@ -135,7 +135,7 @@ def _record(recording: Recording, batch: list[Line], report: Report) -> None:
     good = [line for line in batch if not line.fault]
     if not _contract("EventBatch").accepts({"events": [line.value for line in good]}):
         # Each line by itself, so that every bad one is named.
-        bad += [_told(line, fault) for line in good for fault in _contract("UsageEvent").faults(line.value)]
+        bad += [_fault_line(line, fault) for line in good for fault in _contract("UsageEvent").faults(line.value)]
     if not bad:
         try:
             events_of_batch = [(f"line {line.number}", UsageEvent.from_json(line.value)) for line in good]
@@ -158,7 +158,7 @@ def _contract(schema: str) -> Validator:
     return contract().schemas.component(schema)
 
 
-def _told(line: Line, fault: Fault) -> str:
+def _fault_line(line: Line, fault: Fault) -> str:
     return f"line {line.number}: {fault.pointer.removeprefix('/') or 'the event'} {fault.message}"
 
 
@@ -241,7 +241,7 @@ def _from_cells(row: dict[str, str]) -> dict[str, Any]:
 
 
 def _size(file: IO[bytes]) -> int:
-    """Give the file's size, for the progress bar; 0 where it is a stream."""
+    """Return the file's size, for the progress bar; 0 where it is a stream."""
     try:
         return os.fstat(file.fileno()).st_size
     except (OSError, ValueError):

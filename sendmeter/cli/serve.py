@@ -11,15 +11,15 @@ from typing import Any
 import click
 import uvicorn
 
-from sendmeter.cli.descriptors import allowed_connections
 from sendmeter.cli.options import database_option
-from sendmeter.cli.process import Server
-from sendmeter.cli.workers import Workers
 from sendmeter.contract import contract
+from sendmeter.serving.descriptors import allowed_connections
+from sendmeter.serving.process import Server
+from sendmeter.serving.room import Room
+from sendmeter.serving.workers import Workers
 from sendmeter.settings import Settings
 from sendmeter.startup import configure_logging, connect, open_store
 from sendmeter.store.health import check_permission
-from sendmeter.web.room import Room
 
 BACKLOG = 2048
 STOP_SECONDS = 30
@@ -128,7 +128,7 @@ def without_collecting() -> Iterator[None]:
 
 def configured(app: Any, room: Room | None = None, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
     """Configure uvicorn for an ASGI application of ours."""
-    from sendmeter.web.protocol import Protocol  # noqa: PLC0415 - with the contract, which not every command reads
+    from sendmeter.serving.protocol import Protocol  # noqa: PLC0415 - with the contract, which not every command reads
 
     return uvicorn.Config(
         app,

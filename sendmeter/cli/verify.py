@@ -54,7 +54,7 @@ def verify(organization: str | None, in_place: bool, database: str | None, as_js
 
 @contextmanager
 def _copied(store: Store) -> Iterator[Store]:
-    """Give a copy of the database that nobody writes to."""
+    """Return a copy of the database that nobody writes to."""
     with ExitStack() as stack:
         with click.progressbar(length=1, label="Copying", file=sys.stderr) as bar:
 

@@ -71,7 +71,7 @@ class Contract:
         return tuple(url.rstrip("/") for url in urls if url.startswith("/"))
 
     def routes(self) -> dict[str, Any]:
-        """Give what connexion routes by: paths, operations, parameters and media types, without their schemas.
+        """Return what connexion routes by: paths, operations, parameters and media types, without their schemas.
 
         Connexion validates and resolves a whole document anew for each base path, which takes longer than all else when
         the server starts; what it would find is checked when the contract is changed.
@@ -212,7 +212,7 @@ _used: Contract | None = None
 
 
 def contract() -> Contract:
-    """Give the contract of this process: that of the installation, unless another is used."""
+    """Return the contract of this process: that of the installation, unless another is used."""
     return _used or use(Contract(find()))
 
 

@@ -16,7 +16,7 @@ _SIZE = 1_000_000
 
 
 def from_yaml(text: str, depth: int) -> Any:  # noqa: ANN401 - any JSON
-    """Read a document of so many levels at the most; None where there is none.
+    """Read a document of so many levels at the most, or None.
 
     Raises yaml.YAMLError, RecursionError where there are more levels, and ValueError for a number that is too long.
     """
@@ -47,7 +47,7 @@ class _Open:
             self.name = None
 
     def wants_a_name(self, event: yaml.Event) -> bool:
-        """Tell whether what comes next names a member."""
+        """Return whether what comes next names a member."""
         return isinstance(self.value, dict) and self.name is None and not isinstance(event, yaml.MappingEndEvent)
 
 

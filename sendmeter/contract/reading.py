@@ -47,7 +47,7 @@ def parse(data: bytes, name: str) -> Document:
     except UnicodeDecodeError as error:
         raise Unreadable(f"{name} is not UTF-8 (byte {error.start + 1:,}). Save it as UTF-8.") from error
     except yaml.YAMLError as error:
-        raise Unreadable(f"{name} is not YAML: {_told(error)}. Mend it there.") from error
+        raise Unreadable(f"{name} is not YAML: {_parse_error(error)}. Mend it there.") from error
     except RecursionError as error:
         raise Unreadable(f"{name} is nested too deep: {DEPTH} levels are enough. Write it flatter.") from error
     except ValueError as error:
@@ -90,8 +90,8 @@ def _parts(value: object) -> list[Any]:
     return [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
-def _told(error: yaml.YAMLError) -> str:
-    """Tell an error of YAML in one line, with the place in the file."""
+def _parse_error(error: yaml.YAMLError) -> str:
+    """Return a YAML error as one line, with its place in the file."""
     mark = getattr(error, "problem_mark", None)
     said = getattr(error, "problem", None) or str(error).partition("\n")[0]
     return f"line {mark.line + 1}, column {mark.column + 1}: {said}" if mark else said

@@ -24,23 +24,23 @@ def resolve(document: Document, value: Part) -> Part:
 
 
 def plain(holder: Part) -> Part:
-    """Give what has a name, without the extensions that stand beside it."""
+    """Return what has a name, without the extensions that stand beside it."""
     return {name: part for name, part in holder.items() if not name.startswith("x-")}
 
 
 def paths(document: Document) -> Iterator[tuple[str, Part]]:
-    """Give each path with what may be done there."""
+    """Return each path with what may be done there."""
     yield from plain(document["paths"]).items()
 
 
 def components(document: Document, kind: str) -> Part:
-    """Give the components of a kind, by name."""
+    """Return the components of a kind, by name."""
     found: Part = plain(document.get("components", {})).get(kind, {})
     return found
 
 
 def operations(document: Document) -> Iterator[tuple[str, Part]]:
-    """Give each operation with its method and path."""
+    """Return each operation with its method and path."""
     for path, item in paths(document):
         for method in METHODS:
             if method in item:
@@ -48,32 +48,32 @@ def operations(document: Document) -> Iterator[tuple[str, Part]]:
 
 
 def answers(document: Document) -> Iterator[tuple[str, str, Part]]:
-    """Give each answer with its operation and its status."""
+    """Return each answer with its operation and its status."""
     for where, operation in operations(document):
         for status, answer in answers_of(document, operation):
             yield where, status, answer
 
 
 def answers_of(document: Document, operation: Part) -> Iterator[tuple[str, Part]]:
-    """Give each answer of an operation with its status."""
+    """Return each answer of an operation with its status."""
     for status, answer in plain(operation["responses"]).items():
         yield status, resolve(document, answer)
 
 
 def parameters_of(document: Document, operation: Part) -> list[Part]:
-    """Give the parameters of an operation."""
+    """Return the parameters of an operation."""
     return [resolve(document, parameter) for parameter in operation.get("parameters", [])]
 
 
 def parameters(document: Document) -> Iterator[tuple[str, Part]]:
-    """Give each parameter of each operation."""
+    """Return each parameter of each operation."""
     for where, operation in operations(document):
         for parameter in parameters_of(document, operation):
             yield f"{where} {parameter['in']} {parameter['name']}", parameter
 
 
 def headers(document: Document) -> Iterator[tuple[str, Part]]:
-    """Give each header: the named ones, and those that stand in an answer itself."""
+    """Return each header: the named ones, and those that stand in an answer itself."""
     for name, header in components(document, "headers").items():
         yield f"#/components/headers/{name}", resolve(document, header)
     for where, status, answer in answers(document):
@@ -83,14 +83,14 @@ def headers(document: Document) -> Iterator[tuple[str, Part]]:
 
 
 def links(document: Document) -> Iterator[tuple[str, str, Part]]:
-    """Give each link of each answer, with its name."""
+    """Return each link of each answer, with its name."""
     for where, status, answer in answers(document):
         for name, link in answer.get("links", {}).items():
             yield f"{where} {status}", name, resolve(document, link)
 
 
 def contents(document: Document) -> Iterator[tuple[str, Part]]:
-    """Give each body of a request or an answer: where it stands, with its media type."""
+    """Return each body of a request or an answer: where it stands, with its media type."""
     for where, operation in operations(document):
         for media_type, body in resolve(document, operation.get("requestBody", {})).get("content", {}).items():
             yield f"{where} request {media_type}", body
@@ -100,18 +100,18 @@ def contents(document: Document) -> Iterator[tuple[str, Part]]:
 
 
 def is_raw(document: Document, schema: Part) -> bool:
-    """Tell whether a body is handed on as the bytes that it is: what is signed is signed byte for byte."""
+    """Return whether a body is handed on as the bytes that it is: what is signed is signed byte for byte."""
     return resolve(document, schema).get("format") == "binary"
 
 
 def takes_raw(document: Document, operation: Part) -> bool:
-    """Tell whether an operation takes a body as bytes, in any of its media types."""
+    """Return whether an operation takes a body as bytes, in any of its media types."""
     body = resolve(document, operation.get("requestBody", {}))
     return any(is_raw(document, each.get("schema", {})) for each in contents_of(body))
 
 
 def schemas(document: Document) -> Iterator[tuple[str, Part]]:
-    """Give each schema, those within others too."""
+    """Return each schema, those within others too."""
     for name, schema in components(document, "schemas").items():
         yield from _within(f"#/components/schemas/{name}", schema)
     for places in (headers, parameters, contents):
@@ -121,7 +121,7 @@ def schemas(document: Document) -> Iterator[tuple[str, Part]]:
 
 
 def shown(document: Document) -> Iterator[Part]:
-    """Give each schema of answers, with all that it leads to."""
+    """Return each schema of answers, with all that it leads to."""
     ahead = [body["schema"] for _, _, answer in answers(document) for body in contents_of(answer) if "schema" in body]
     followed: set[str] = set()
     while ahead:
@@ -133,7 +133,7 @@ def shown(document: Document) -> Iterator[Part]:
 
 
 def contents_of(holder: Part) -> Iterable[Part]:
-    """Give each body of an answer, or of a request."""
+    """Return each body of an answer, or of a request."""
     bodies: dict[str, Part] = holder.get("content", {})
     return bodies.values()
 
@@ -196,7 +196,7 @@ _EXTENSIBLE = {"paths", "responses", "callbacks"}
 
 
 def parts(part: Any, where: str = "#", kind: str = "document") -> Iterator[tuple[str, str, Part]]:  # noqa: ANN401 - any JSON
-    """Give each part of a document by where it stands, which says of what kind it is, and never by its name.
+    """Return each part of a document by where it stands, which says of what kind it is, and never by its name.
 
     What is data, such as the value of an example, or an extension, is none of them.
     """

@@ -44,20 +44,20 @@ class Standing:
         """Say that the cap is used up; None where it is not."""
         if self._used_here < self.limit:
             return None
-        return f"The {self.name} is reached, with {self._told(self._used_here)} used."
+        return f"The {self.name} is reached, with {self._amount_text(self._used_here)} used."
 
     def refused(self, asked: int) -> str | None:
         """Say that there is no room for what is asked; None where there is."""
         if self._used_here + self.held + asked <= self.limit:
             return None
-        told = f"{self._told(self._used_here)} used and {self._told(self.held)} held"
-        return f"The {self.name} has no room for {self._told(asked)} more, with {told}."
+        told = f"{self._amount_text(self._used_here)} used and {self._amount_text(self.held)} held"
+        return f"The {self.name} has no room for {self._amount_text(asked)} more, with {told}."
 
     @property
     def name(self) -> str:
         """Name the cap in words."""
         kinds = {MESSAGE_CAP: "message cap of {}", BUDGET_CAP: "budget cap of {}"}
-        return kinds.get(self.cap, f"cap of {{}} on {self.cap}").format(self._told(self.limit))
+        return kinds.get(self.cap, f"cap of {{}} on {self.cap}").format(self._amount_text(self.limit))
 
     def to_json(self) -> dict[str, Any]:
         """Write the contract's `CapStanding`."""
@@ -67,7 +67,7 @@ class Standing:
             return {"cap": self.cap, **{name: usd(amount) for name, amount in amounts.items()}}
         return {"cap": self.cap, **amounts}
 
-    def _told(self, amount: int) -> str:
+    def _amount_text(self, amount: int) -> str:
         return f"{usd_text(amount)} USD" if self.cap == BUDGET_CAP else str(amount)
 
 
@@ -105,7 +105,7 @@ class Caps:
         return self.budget_nano_usd is not None and self.enforcement != "observe"
 
     def standings(self, usage: Usage, held: Usage) -> list[Standing]:
-        """Tell how each cap stands; `held` is added up like usage."""
+        """Return how each cap stands; `held` is added up like usage."""
         limits = {MESSAGE_CAP: self.messages, BUDGET_CAP: self.budget_nano_usd, **self.channels}
         return [
             Standing(cap, limit, _amount(cap, usage), _amount(cap, held), _returned(cap, usage))
@@ -139,7 +139,7 @@ class Caps:
 
 
 def _amount(cap: str, usage: Usage) -> int:
-    """Give what counts towards a cap: messages, nano-USD, or the quantity of one channel."""
+    """Return what counts towards a cap: messages, nano-USD, or the quantity of one channel."""
     if cap == MESSAGE_CAP:
         return usage.messages
     return usage.cost_nano_usd if cap == BUDGET_CAP else usage.counters[cap].quantity

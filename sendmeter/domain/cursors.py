@@ -27,7 +27,7 @@ def cursor_of(key: bytes, listing: Sequence[object], position: Position) -> str:
 def read_cursor(key: bytes, listing: Sequence[object], cursor: str) -> Position:
     """Read a position.
 
-    Raises ValueError where the cursor was not made by `cursor_of` with the same key for the same listing.
+    Raises ValueError if the cursor was not made by `cursor_of` with the same key for the same listing.
     """
     try:
         raw = base64.urlsafe_b64decode(cursor + "==")  # more than is wanted does no harm

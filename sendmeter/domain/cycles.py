@@ -45,7 +45,7 @@ class Cycle:
         return self.start <= instant < self.end
 
     def closed(self, now: datetime) -> bool:
-        """Tell whether the cycle's counters are frozen."""
+        """Return whether the cycle's counters are frozen."""
         return now >= self.end + CLOSES_AFTER
 
 
@@ -62,7 +62,7 @@ class Schedule:
         return self.changes[-1][1] if self.changes else self.first
 
     def anchor_at(self, instant: datetime) -> Anchor:
-        """Give the anchor that counts for a cycle that starts at an instant."""
+        """Return the anchor that counts for a cycle that starts at an instant."""
         counting = [anchor for starts_at, anchor in self.changes if starts_at <= instant]
         return counting[-1] if counting else self.first
 
@@ -116,7 +116,7 @@ class Schedule:
         return Cycle(cycle.start, _joined(cycle.end, fixed))
 
     def _following(self, start: datetime, written: Sequence[Cycle]) -> Cycle:
-        """Give the cycle after another: to the first boundary of its anchor that makes it long enough."""
+        """Return the cycle after another: to the first boundary of its anchor that makes it long enough."""
         earliest = start + SHORTEST
         regular = cycle_containing(self.anchor_at(start), earliest)
         end = regular.start if regular.start == earliest else regular.end
@@ -146,14 +146,14 @@ def cycle_containing(anchor: Anchor, instant: datetime) -> Cycle:
 
 @lru_cache(maxsize=4096)
 def _boundary(anchor: Anchor, month: int) -> datetime:
-    """Give the instant at which the cycle of a month starts; months are numbered `year * 12 + month - 1`."""
+    """Return the instant at which the cycle of a month starts; months are numbered `year * 12 + month - 1`."""
     year, month_of_year = month // 12, month % 12 + 1
     day = min(anchor.day, monthrange(year, month_of_year)[1])
     return _local_midnight(datetime(year, month_of_year, day), ZoneInfo(anchor.time_zone))  # noqa: DTZ001 - a wall clock
 
 
 def _local_midnight(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Give the instant of a wall clock's midnight: where it comes twice the first, where it is skipped the next."""
+    """Return the instant of a wall clock's midnight: where it comes twice the first, where it is skipped the next."""
     after = wall.replace(tzinfo=zone).astimezone(UTC)
     before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     # PEP 495: the two readings are one where it comes once, and fold=0 is the earlier where it comes twice. Skipped, it

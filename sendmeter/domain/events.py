@@ -146,7 +146,7 @@ def refused_time(occurred_at: datetime, *, starts_at: datetime, now: datetime, b
 
 
 def as_sent(stored: UsageEvent, sent: UsageEvent, recorded_at: datetime) -> UsageEvent:
-    """Give a stored event as its sender sent it: without the time, where the server's clock had set it."""
+    """Return a stored event as its sender sent it: without the time, where the server's clock had set it."""
     if sent.occurred_at is None and stored.occurred_at == recorded_at:
         return replace(stored, occurred_at=None)
     return stored

@@ -66,7 +66,7 @@ class Hold:
         return self.placed_at + timedelta(seconds=self.asked.ttl_seconds)
 
     def state_at(self, now: datetime) -> str:
-        """Tell what the hold is: `held`, `settled`, `released` or `expired`."""
+        """Return what the hold is: `held`, `settled`, `released` or `expired`."""
         return "expired" if self.state == "held" and now >= self.expires_at else self.state
 
     def to_json(self, now: datetime) -> dict[str, Any]:

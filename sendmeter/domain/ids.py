@@ -20,7 +20,7 @@ def new_id(prefix: str, now: datetime, entropy: bytes) -> str:
 
 
 def organization_number(organization_id: str) -> int | None:
-    """Give the number that the store knows an organization by: the first 63 bits of its id; None where it is no id.
+    """Return the number that the store knows an organization by: the first 63 bits of its id; None where it is no id.
 
     They hold the time and 11 random bits. The store refuses a second organization with the same number, so that two
     made in the same millisecond cannot be mixed up.

@@ -35,7 +35,7 @@ def read_instant(text: str) -> datetime:
 
     The last ones are remembered: the contract's schema reads each that is sent, and then whoever uses it.
 
-    Raises ValueError where it is none. Leap seconds (`:60`), which no clock of ours shows, are none.
+    Raises ValueError if it is none. Leap seconds (`:60`), which no clock of ours shows, are none.
     """
     if not _RFC_3339.fullmatch(text):
         raise ValueError("is not an RFC 3339 instant like 2026-11-20T09:30:00Z")
@@ -51,5 +51,5 @@ def instant_text(instant: datetime) -> str:
 
 
 def utc_day(instant: datetime) -> int:
-    """Give the number of an instant's UTC day: days since 1970-01-01."""
+    """Return the number of an instant's UTC day: days since 1970-01-01."""
     return (instant - EPOCH).days

@@ -73,5 +73,5 @@ def read_token(token: str) -> tuple[int, bytes] | None:
 
 
 def hash_of(token: str) -> bytes:
-    """Give the hash under which a token is stored."""
+    """Return the hash under which a token is stored."""
     return hashlib.sha256(token.encode()).digest()

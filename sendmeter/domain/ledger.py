@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def void(self) -> Correction | None:
-        """The correction that took the event back; None where there is none."""
+        """The correction that took the event back, or None."""
         return next((each for each in self.corrections if each.kind == VOID), None)
 
     @property
@@ -110,12 +110,12 @@ class Entry:
 
 
 def void_of(entry: Entry, place: Place) -> Counter:
-    """Give what takes an event back: all that it and its corrections count."""
+    """Return what takes an event back: all that it and its corrections count."""
     return _at(place, entry, Counter(entry.event.channel, -entry.event.quantity, -entry.cost_nano_usd, 0))
 
 
 def settlement_of(entry: Entry, place: Place, cost_nano_usd: int) -> Counter | None:
-    """Give what makes an event's cost another one; None where it is that already."""
+    """Return what makes an event's cost another one; None where it is that already."""
     if not entry.pending and entry.cost_nano_usd == cost_nano_usd:
         return None
     return _at(place, entry, Counter(entry.event.channel, 0, cost_nano_usd - entry.cost_nano_usd, 0))

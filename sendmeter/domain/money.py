@@ -17,7 +17,7 @@ _EXACT = Context(prec=40, traps=[Inexact, InvalidOperation])
 def nano_usd(value: str | int | Decimal) -> int:
     """Read an amount of USD, exactly.
 
-    Raises ValueError where it is no finite number, is negative, or has more than nine decimals.
+    Raises ValueError if it is no finite number, is negative, or has more than nine decimals.
     """
     if isinstance(value, str) and not _TEXT.fullmatch(value):
         raise ValueError("is not a decimal number of USD")

@@ -70,7 +70,7 @@ def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def time_zones() -> frozenset[str]:
-    """Give the names of all IANA time zones that the zone data has; the files are looked through once.
+    """Return the names of all IANA time zones that the zone data has; the files are looked through once.
 
     Not `localtime`, which is what this machine is set to, nor `Factory`, which is what nobody has set.
     """
@@ -78,5 +78,5 @@ def time_zones() -> frozenset[str]:
 
 
 def is_time_zone(name: str) -> bool:
-    """Tell whether the zone data has an IANA time zone of that name."""
+    """Return whether the zone data has an IANA time zone of that name."""
     return name in time_zones()

@@ -25,7 +25,7 @@ def refused_range(first: date, last: date) -> str | None:
 
 
 def midnight(day: date) -> datetime:
-    """Give the first instant of a UTC day."""
+    """Return the first instant of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

@@ -80,7 +80,7 @@ def endpoint_id_of(organization_number: int, secret: bytes) -> str:
 
 
 def read_endpoint_id(endpoint_id: str) -> int | None:
-    """Give the number of the organization that an endpoint's id names; None where it is no such id."""
+    """Return the number of the organization that an endpoint's id names; None where it is no such id."""
     if not _ENDPOINT.fullmatch(endpoint_id):
         return None
     try:
@@ -97,7 +97,7 @@ def endpoint_url(public_url: str, provider: str, endpoint_id: str) -> str:
 
 
 def pause_after(failures: int, retry_after: timedelta | None, jitter: float) -> timedelta:
-    """Tell how long a provider is left alone after so many failures in a row.
+    """Return how long a provider is left alone after so many failures in a row.
 
     Twice as long each time, up to a quarter of an hour, shortened at random to no less than half (`jitter` is in
     [0, 1)), so that not all ask again at once. What the provider asks for (Retry-After, at most an hour) is kept to.
@@ -107,7 +107,7 @@ def pause_after(failures: int, retry_after: timedelta | None, jitter: float) -> 
 
 
 def next_question(asked: int) -> timedelta | None:
-    """Tell how long after the question of that number (from 1) a price that is not there yet is asked for again.
+    """Return how long after the question of that number (from 1) a price that is not there yet is asked for again.
 
     None where it is given up.
     """

@@ -15,7 +15,7 @@ _JSON = "application/json"
 
 
 def on_demand(contract: Contract, operation: Operation, wanted: Preferences, tracking_id: str) -> Answer:
-    """Give the answer that is asked for, validated against the contract like any other.
+    """Return the answer that is asked for, validated against the contract like any other.
 
     Where no status is asked for it is the lowest one, or the lowest that has the example. Raises InvalidRequest,
     listing those that there are, where the operation has no such status or example, and AssertionError where the
@@ -36,7 +36,7 @@ def on_demand(contract: Contract, operation: Operation, wanted: Preferences, tra
 
 
 def first_example(contract: Contract, operation: Operation) -> tuple[Any, int]:
-    """Give an answer of an operation that nobody has written yet: its lowest status, with its first example.
+    """Return an answer of an operation that nobody has written yet: its lowest status, with its first example.
 
     Where that is not (yet) what its schema says, it is made from the schema.
     """
@@ -49,7 +49,7 @@ def first_example(contract: Contract, operation: Operation) -> tuple[Any, int]:
 
 
 def _answers(contract: Contract, operation: Operation) -> dict[int, dict[str, Any]]:
-    """Give the answers of an operation as the document has them."""
+    """Return the answers of an operation as the document has them."""
     item = contract.document["paths"][operation.path][operation.method.lower()]
     return {int(status): contract.resolve(answer) for status, answer in sorted(item["responses"].items())}
 
@@ -106,7 +106,7 @@ def _generated(contract: Contract, operation: Operation, status: int, schema: di
 
 
 def _headers(contract: Contract, answer: dict[str, Any]) -> list[tuple[str, str]]:
-    """Give the headers that an answer has beside those that every answer has."""
+    """Return the headers that an answer has beside those that every answer has."""
     resolved = {name.lower(): contract.resolve(header) for name, header in answer.get("headers", {}).items()}
     return [
         (name, str(example))

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sendmeter.app import assemble, handler_of
 from sendmeter.contract import Contract, find, use
 from sendmeter.contract.reading import Unreadable
-from sendmeter.contract.rules import Violation, disagreements, unsound, violations
+from sendmeter.gate.rules import Violation, disagreements, unsound, violations
 from sendmeter.mock.answers import first_example
 from sendmeter.mock.bridge import MockBridge
 from sendmeter.mock.pages import MockPages
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 def create_mock(path: Path, worlds: Worlds) -> ASGIApp:
     """Build the mock of a contract's file.
 
-    Raises Unreadable where the file cannot be read as a contract.
+    Raises Unreadable if the file cannot be read as a contract.
     """
     # The origin is told back, and not just "*", so that pages which send credentials may read the answer.
     return CORSMiddleware(
@@ -92,7 +92,7 @@ class FollowingContract:
 
 
 def _version(path: Path) -> tuple[int, int] | None:
-    """Tell one state of a file from another; None while an editor has it moved away."""
+    """Return what changes whenever the file does, or None while an editor has it moved away."""
     try:
         found = path.stat()
     except OSError:
@@ -103,19 +103,19 @@ def _version(path: Path) -> tuple[int, int] | None:
 def _check(contract: Contract) -> None:
     """Warn of the rules that a contract breaks.
 
-    Raises Unreadable where it is not OpenAPI, so that it cannot be served.
+    Raises Unreadable if it is not OpenAPI, so that it cannot be served.
     """
     found = unsound(contract.document) or disagreements(contract.document)
     if found:
-        raise Unreadable(f"{contract.path} is not sound: {'; '.join(_told(each) for each in found[:3])}.")
+        raise Unreadable(f"{contract.path} is not sound: {'; '.join(_violation_line(each) for each in found[:3])}.")
     broken = violations(contract.document)
     for each in broken[:WARNINGS]:
-        logger.warning("the contract: %s", _told(each))
+        logger.warning("the contract: %s", _violation_line(each))
     if len(broken) > WARNINGS:
         logger.warning('the contract: "sendmeter contract lint" lists %d more', len(broken) - WARNINGS)
 
 
-def _told(violation: Violation) -> str:
+def _violation_line(violation: Violation) -> str:
     return f"{violation.where} {violation.what}"
 
 

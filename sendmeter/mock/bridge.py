@@ -8,10 +8,10 @@ from typing import Any
 
 from sendmeter.contract import Contract, Operation
 from sendmeter.domain.keys import Key
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.mock.answers import on_demand
 from sendmeter.mock.preferences import Preferences
 from sendmeter.mock.worlds import World, Worlds
-from sendmeter.providers.outgoing import Outgoing
 from sendmeter.services import keys
 from sendmeter.store import Store
 from sendmeter.web import security, tracking
@@ -56,11 +56,11 @@ class MockBridge(Bridge):
             await asyncio.sleep(min(left, _STEP_SECONDS))
 
     def store_of(self, scope: Scope) -> Store:
-        """Give the store of the world."""
+        """Return the store of the world."""
         return _world(scope).store
 
     def caller_of(self, scope: Scope, operation: Operation, authorization: list[str], now: datetime) -> Key | None:
-        """Tell who asks: any token is the scenario's key, but those that were made in this world are what they are."""
+        """Return the caller's key: the key of the token if it was made in this world, else the scenario's."""
         if operation.public:
             return None
         world = _world(scope)

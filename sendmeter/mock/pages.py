@@ -31,19 +31,19 @@ class MockPages(Documentation):
         return ("GET", "HEAD") if path == MOCK or path in _FILES else super().methods_at(path)
 
     async def answer(self, scope: dict[str, Any]) -> Answer:
-        """Give what stands at a request's path; at `/mock/reset`, let the session's world begin again."""
+        """Return what stands at a request's path; at `/mock/reset`, let the session's world begin again."""
         session, wanted = line_of(scope, SESSION), line_of(scope, SCENARIO)
         path = scope["path"]
         if path == RESET:
             scenario = await self._worlds.reset(session, wanted)
             return _json({"session": session or DEFAULT_SESSION, "scenario": scenario.name})
         if path == MOCK:
-            return _json(self._told(session or DEFAULT_SESSION, self._worlds.scenario_of(session).name))
+            return _json(self._panel_state(session or DEFAULT_SESSION, self._worlds.scenario_of(session).name))
         if path in _FILES:
             return Answer(200, _file(path.rpartition("/")[2]), (("content-type", _FILES[path]),))
         return await super().answer(scope)
 
-    def _told(self, session: str, scenario: str) -> dict[str, Any]:
+    def _panel_state(self, session: str, scenario: str) -> dict[str, Any]:
         return {
             "session": session,
             "scenario": scenario,

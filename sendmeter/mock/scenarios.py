@@ -158,7 +158,7 @@ def begin(scenario: Scenario, store: Store, now: datetime) -> Key:
 
 
 def _cycles_back(anchor: Anchor, now: datetime) -> Iterator[Cycle]:
-    """Give the running cycle, and those before it."""
+    """Return the running cycle, and those before it."""
     cycle = cycle_containing(anchor, now)
     while True:
         yield cycle

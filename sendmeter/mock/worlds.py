@@ -40,7 +40,7 @@ class World:
     retired: bool = False
 
     def leave(self) -> None:
-        """Tell that a request is done with it."""
+        """Release the world when a request is done with it."""
         self.users -= 1
         self._throw_away_if_done()
 
@@ -94,9 +94,9 @@ class Worlds:
 
     @asynccontextmanager
     async def entered(self, session: str | None, scenario: str | None) -> AsyncIterator[World]:
-        """Give a session's world, which stays until the block ends; begin it where there is none in the scenario.
+        """Return a session's world, which stays until the block ends; begin it where there is none in the scenario.
 
-        Raises InvalidRequest where the session or the scenario is none.
+        Raises InvalidRequest if the session or the scenario is none.
         """
         asked = None if scenario is None else scenarios.named(scenario)
         async with self._changing(session) as found:
@@ -116,7 +116,7 @@ class Worlds:
     async def reset(self, session: str | None, scenario: str | None) -> Scenario:
         """Let a session's world begin again: in a scenario, or in the one that it was in.
 
-        Raises InvalidRequest where the session or the scenario is none.
+        Raises InvalidRequest if the session or the scenario is none.
         """
         asked = None if scenario is None else scenarios.named(scenario)
         async with self._changing(session) as found:
@@ -124,9 +124,9 @@ class Worlds:
             return found.scenario
 
     def scenario_of(self, session: str | None) -> Scenario:
-        """Tell the scenario of a session, or the one that its world would begin in.
+        """Return the scenario of a session, or the one that its world would begin in.
 
-        Raises InvalidRequest where the session is none.
+        Raises InvalidRequest if the session is none.
         """
         found = self._sessions.get(_checked(session))
         return self._scenario if found is None else found.scenario
@@ -139,7 +139,7 @@ class Worlds:
 
     @asynccontextmanager
     async def _changing(self, session: str | None) -> AsyncIterator[_Session]:
-        """Give a session that nobody else changes until the block ends."""
+        """Return a session that nobody else changes until the block ends."""
         name = _checked(session)
         found = self._sessions.get(name)
         if found is None:

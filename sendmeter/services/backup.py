@@ -33,7 +33,7 @@ def back_up(store: Store, file: Path, progress: Callable[[int, int], None]) -> B
 
     It is the database as it was at one instant, has everything that was acknowledged before, and can be served as it
     is. It gets its name once it is on disk whole and was looked through: any interruption leaves no file of that name.
-    Raises NotFound where there is no database, Conflict where it is one of PostgreSQL or where the file is there
+    Raises NotFound if there is no database, Conflict where it is one of PostgreSQL or where the file is there
     already, Unavailable where it cannot be read or written.
     """
     if store.path is None:
@@ -57,7 +57,7 @@ def back_up(store: Store, file: Path, progress: Callable[[int, int], None]) -> B
 
 @contextmanager
 def standing_still(store: Store, progress: Callable[[int, int], None]) -> Iterator[Store]:
-    """Give a store with the same data that nobody writes to, for as long as the block lasts.
+    """Return a store with the same data that nobody writes to, for as long as the block lasts.
 
     For SQLite it is a copy beside the file: a long read of the database itself would let its log grow by all that is
     recorded meanwhile. PostgreSQL needs none. Raises Unavailable if the disk has no room for the copy.
@@ -89,7 +89,7 @@ def _verified(copy: Store, size_bytes: int) -> Backup:
 
 @contextmanager
 def _partial(file: Path) -> Iterator[Path]:
-    """Give an empty file beside another, which gets the other's name if all goes well, and is removed if not."""
+    """Return an empty file beside another, which gets the other's name if all goes well, and is removed if not."""
     _check_free(file)
     with _temporary(file, "partial", fix="Name a file in a folder that can be written to.") as partial:
         yield partial
@@ -104,7 +104,7 @@ def _partial(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def _temporary(file: Path, what: str, *, fix: str) -> Iterator[Path]:
-    """Give an empty file beside another, which is removed in the end."""
+    """Return an empty file beside another, which is removed in the end."""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f"{file.name}.{what}-", dir=file.absolute().parent)
     except OSError as error:
@@ -118,7 +118,7 @@ def _temporary(file: Path, what: str, *, fix: str) -> Iterator[Path]:
 
 
 def _name(partial: Path, file: Path) -> None:
-    """Give a file its name. A second name, unlike a new one, never takes the place of a file that has just come."""
+    """Return a file its name. A second name, unlike a new one, never takes the place of a file that has just come."""
     try:
         file.hardlink_to(partial)
     except FileExistsError:

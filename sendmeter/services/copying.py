@@ -34,7 +34,7 @@ def copy(source: Store, target: Store, progress: Progress) -> dict[str, int]:
 
     The source is read as it is at one instant, whatever is recorded meanwhile. The target is written in one
     transaction, which ends well only if what is read back is what was read, and if every counter is what its ledger
-    adds up to. Raises NotFound, and Conflict where either database is not fit for it or the verification failed; then,
+    adds up to. Raises NotFound, and Conflict if either database is not fit for it or the verification failed; then,
     as after any interruption, the target is as empty as it was.
     """
     if not copying.exists(source):

@@ -20,7 +20,7 @@ from sendmeter.store import messages as stored_messages
 def void(store: Store, organization_number: int, key: EventKey, reason: str, now: datetime, *, by: str) -> Entry:
     """Take an event's count and cost back; its id stays used.
 
-    Raises NotFound, Conflict where it was voided before, and InvalidRequest where a counter cannot hold the sum.
+    Raises NotFound, Conflict if it was voided before, and InvalidRequest where a counter cannot hold the sum.
     """
     # Made before the transaction, so that one that is run again, after a commit in doubt, knows its own entry.
     correction_id = new_id("cor", now, secrets.token_bytes(10))
@@ -54,7 +54,7 @@ def settle(
 ) -> Entry:
     """Set an event's cost, which was unknown or wrong, by adding the difference. The cost that it has changes nothing.
 
-    Raises NotFound, Conflict where the channel has no cost, the event was voided, or it has too many corrections, and
+    Raises NotFound, Conflict if the channel has no cost, the event was voided, or it has too many corrections, and
     InvalidRequest where a counter cannot hold the sum.
     """
     correction_id = new_id("cor", now, secrets.token_bytes(10))
@@ -88,7 +88,7 @@ def _locked(store: Store, organization_number: int, key: EventKey, now: datetime
 
 
 def _has(entry: Entry, correction_id: str) -> bool:
-    """Tell whether the correction was made already, by a run of the same transaction whose commit was in doubt."""
+    """Return whether the correction was made already, by a run of the same transaction whose commit was in doubt."""
     return any(each.correction_id == correction_id for each in entry.corrections)
 
 

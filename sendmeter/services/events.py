@@ -77,7 +77,7 @@ def record(
     """Record a batch of events with their counters in one transaction: all of them or none.
 
     With `backfilled_by`, the name of an operator, each event is booked where it belongs, into closed cycles too,
-    however old it is; the audit log tells. Raises InvalidRequest where an event's time is refused or a counter cannot
+    however old it is; the audit log tells. Raises InvalidRequest if an event's time is refused or a counter cannot
     hold it, and Conflict where an id is known with other content; both point at each such event.
     """
 
@@ -126,14 +126,14 @@ def add(
         usage.add(store, organization.number, [(booking.place, booking.event.counter) for booking in new])
     messages.settle(store, organization.number, known, now)
     if new and backfilled_by is not None:
-        audit.add(store, organization.number, "events.backfilled", _told(new), by=backfilled_by, now=now)
+        audit.add(store, organization.number, "events.backfilled", _audit_details(new), by=backfilled_by, now=now)
     return Recorded(_outcomes(batch, {booking.event.key: booking for booking in bookings}, added))
 
 
 def search(store: Store, organization_number: int, wanted: Search, cursor: str | None, limit: int) -> Page[Entry]:
     """List recorded events page by page, newest first by when they occurred. What is recorded meanwhile moves nothing.
 
-    Raises InvalidRequest where the cursor is none of this listing's.
+    Raises InvalidRequest if the cursor is none of this listing's.
     """
     listing = ("events.search", wanted.channel, wanted.start, wanted.end)
 
@@ -158,7 +158,7 @@ def search(store: Store, organization_number: int, wanted: Search, cursor: str |
 def get(store: Store, organization_number: int, key: EventKey) -> Entry:
     """Find an event by source and id, with its corrections.
 
-    Raises NotFound where there is none.
+    Raises NotFound if there is none.
     """
     return store.snapshot(lambda: entry_of(store, organization_number, key))
 
@@ -237,8 +237,8 @@ def _check(
         )
 
 
-def _told(bookings: Sequence[Booking]) -> dict[str, Any]:
-    """Tell of a backfill how much it recorded, and into which cycles."""
+def _audit_details(bookings: Sequence[Booking]) -> dict[str, Any]:
+    """Return how much a backfill recorded, and into which cycles."""
     starts = sorted({booking.place.cycle.start for booking in bookings})
     return {"events": len(bookings), "billingCycles": [instant_text(start) for start in starts]}
 
@@ -246,7 +246,7 @@ def _told(bookings: Sequence[Booking]) -> dict[str, Any]:
 def _outcomes(
     batch: Batch, bookings: dict[EventKey, Booking], added: set[EventKey]
 ) -> tuple[tuple[EventKey, str], ...]:
-    """Tell what became of each event; of several with one key the first was recorded, if any was."""
+    """Return what became of each event; of several with one key the first was recorded, if any was."""
     outcomes = []
     waiting = set(added)
     for _, event in batch:

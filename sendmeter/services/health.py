@@ -10,7 +10,7 @@ def check(store: Store) -> None:
     """Ask the database for its schema; where writing failed the last time, try whether it can be done again.
 
     So nothing is written as long as all is well, and a server that nobody sends to any more finds out that it is.
-    Raises Unavailable where the database does not answer, has a schema that this version does not know, or cannot be
+    Raises Unavailable if the database does not answer, has a schema that this version does not know, or cannot be
     written to.
     """
     state = state_of(store)

@@ -30,7 +30,7 @@ def place(store: Store, organization_number: int, asked: Asked, clock: Clock) ->
     """Keep room for what is about to be sent, if it stays within every cap that it touches; tell whether it is new.
 
     `clock` returns the instant of the decision and is read with the organization locked. Asked again with the same id
-    and content, the first hold is the answer, whatever became of it. Raises Conflict where the content is another,
+    and content, the first hold is the answer, whatever became of it. Raises Conflict if the content is another,
     UsageLimitExceeded where there is no room, and InvalidRequest where a budget cap wants an estimate that is missing.
     """
     (placed,) = place_together(store, [(organization_number, asked)], clock)
@@ -82,7 +82,7 @@ def _place(
 def get(store: Store, organization_number: int, hold_id: str) -> Hold:
     """Find a hold by the caller's id.
 
-    Raises NotFound where there is none.
+    Raises NotFound if there is none.
     """
     return store.read(lambda: _existing(store, organization_number, hold_id))
 
@@ -125,7 +125,7 @@ def settle(store: Store, organization_number: int, hold_id: str, settlement: Map
 def release(store: Store, organization_number: int, hold_id: str, clock: Clock) -> Hold:
     """Free a hold, because nothing was sent; done twice it is done once.
 
-    Raises NotFound, and Conflict where the hold was settled.
+    Raises NotFound, and Conflict if the hold was settled.
     """
 
     def work() -> Hold:

@@ -54,7 +54,7 @@ def grant(
 ) -> Created:
     """Make a key for the account of another key, which cannot give more than it has.
 
-    Raises Forbidden where a scope is not the caller's own or the key would outlive it, and InvalidRequest where the key
+    Raises Forbidden if a scope is not the caller's own or the key would outlive it, and InvalidRequest where the key
     would have expired.
     """
     lacking = [scope for scope in scopes if scope not in caller.scopes]
@@ -98,7 +98,7 @@ def add(
         revoked_at=None,
     )
     keys.insert(store, key, hash_of(token))
-    audit.add(store, organization_number, "key.created", _told(key), by=by, now=now)
+    audit.add(store, organization_number, "key.created", _audit_details(key), by=by, now=now)
     return Created(key, token)
 
 
@@ -110,7 +110,7 @@ def everyone(store: Store, organization_number: int | None = None) -> list[Key]:
 def search(store: Store, organization_number: int, cursor: str | None, limit: int) -> Page[Key]:
     """List the keys of an organization page by page, oldest first.
 
-    Raises InvalidRequest where the cursor is none of the organization's.
+    Raises InvalidRequest if the cursor is none of the organization's.
     """
     listing = ("keys.search",)
 
@@ -126,7 +126,7 @@ def search(store: Store, organization_number: int, cursor: str | None, limit: in
 def revoke(store: Store, key_id: str, now: datetime, *, by: str, organization_number: int | None = None) -> Key:
     """Make a key stop working; done twice it is done once.
 
-    Raises NotFound where there is no such key.
+    Raises NotFound if there is no such key.
     """
     number = organization_number
     if number is None:
@@ -139,16 +139,16 @@ def revoke(store: Store, key_id: str, now: datetime, *, by: str, organization_nu
             raise NotFound(f"There is no key {key_id!r}.", fix='List the keys with "sendmeter keys list".')
         if keys.revoke(store, key.organization_number, key_id, now):
             key = replace(key, revoked_at=now)
-            audit.add(store, key.organization_number, "key.revoked", _told(key), by=by, now=now)
+            audit.add(store, key.organization_number, "key.revoked", _audit_details(key), by=by, now=now)
         return key
 
     return store.write(work)
 
 
 def caller_of(store: Store, token: str, now: datetime) -> Key:
-    """Tell whose token it is.
+    """Return the key of a token.
 
-    Raises Unauthorized where it is nobody's, or does not work any more.
+    Raises Unauthorized if it is nobody's, or does not work any more.
     """
     key = known(store, token, now)
     if key is None:
@@ -157,9 +157,9 @@ def caller_of(store: Store, token: str, now: datetime) -> Key:
 
 
 def known(store: Store, token: str, now: datetime) -> Key | None:
-    """Tell whose token it is; None where it is nobody's. The stored hash is compared in constant time.
+    """Return the key of a token, or None. The stored hash is compared in constant time.
 
-    Raises Unauthorized where it does not work any more.
+    Raises Unauthorized if it does not work any more.
     """
     read = read_token(token)
     if read is None:
@@ -176,6 +176,6 @@ def known(store: Store, token: str, now: datetime) -> Key | None:
     return key
 
 
-def _told(key: Key) -> dict[str, Any]:
+def _audit_details(key: Key) -> dict[str, Any]:
     expiry = {} if key.expires_at is None else {"expiresAt": instant_text(key.expires_at)}
     return {"keyId": key.key_id, "name": key.name, "scopes": list(key.scopes), **expiry}

@@ -12,7 +12,7 @@ from sendmeter.store import Store, corrections, events, messages, usage
 def entry_of(store: Store, organization_number: int, key: EventKey) -> Entry:
     """Find an event within a unit of work that is under way.
 
-    Raises NotFound where there is none.
+    Raises NotFound if there is none.
     """
     found = events.by_keys(store, organization_number, [key])
     if key not in found:
@@ -25,7 +25,7 @@ def entry_of(store: Store, organization_number: int, key: EventKey) -> Entry:
 
 
 def corrected(store: Store, organization_number: int, entries: list[Entry]) -> list[Entry]:
-    """Give entries with their corrections."""
+    """Return entries with their corrections."""
     found = corrections.by_keys(store, organization_number, [entry.event.key for entry in entries])
     return [replace(entry, corrections=tuple(found.get(entry.event.key, ()))) for entry in entries]
 

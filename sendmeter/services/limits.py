@@ -34,7 +34,7 @@ class Limits:
 
 
 def get(store: Store, organization_number: int, now: datetime) -> Limits:
-    """Tell an organization's caps and how they stand, both at one instant: a hold that is settled is in just one."""
+    """Return an organization's caps and how they stand, both at one instant: a settled hold is counted once."""
 
     def work() -> Limits:
         organization = organizations.by_number(store, organization_number)
@@ -48,7 +48,7 @@ def change(
 ) -> Limits:
     """Change an organization's caps; the new ones count at once.
 
-    Raises NotFound where there is no such organization (any more).
+    Raises NotFound if there is no such organization (any more).
     """
 
     def work() -> Limits:

@@ -29,7 +29,7 @@ class Known:
     reason: str
 
 
-def told_by(provider: str) -> str:
+def corrected_by(provider: str) -> str:
     """Name who made a correction that a provider's word made."""
     return f"provider:{provider}"
 
@@ -67,13 +67,13 @@ def settle(store: Store, organization_number: int, known: Sequence[Known], now: 
         amounts = settlement_of(entry, place, each.cost_nano_usd)
         assert amounts is not None  # noqa: S101 - a pending event has no cost that could be the same
         correction_id = new_id("cor", now, secrets.token_bytes(10))
-        by = told_by(booking.event.provider or "")
+        by = corrected_by(booking.event.provider or "")
         correction = Correction(1, correction_id, SETTLE, amounts, each.reason, place, now, by)
         correct(store, organization_number, entry, correction)
 
 
 def settle_told(store: Store, organization: Organization, message: Message, now: datetime) -> bool:
-    """Give a message's event the cost that its provider told last; tell whether that is another one than it had.
+    """Return a message's event the cost that its provider told last; tell whether that is another one than it had.
 
     With the organization locked. Whatever other event of the message waits for a cost has none of its own.
     """
@@ -120,7 +120,7 @@ def _settle(
     running = written_at(store, organization, now)
     place = place_of(entry.place.booked_at, entry.place.cycle, running, now)
     amounts = settlement_of(entry, place, cost_nano_usd)
-    number, by = len(entry.corrections) + 1, told_by(message.provider)
+    number, by = len(entry.corrections) + 1, corrected_by(message.provider)
     if amounts is None:
         return False
     if number > MOST_CORRECTIONS:
@@ -133,8 +133,8 @@ def _settle(
 
 
 def _is_the_providers(entry: Entry, provider: str) -> bool:
-    """Tell whether a provider's word counts for an event: nobody told its cost yet, or only the provider did."""
-    by = told_by(provider)
+    """Return whether a provider's word counts for an event: nobody told its cost yet, or only the provider did."""
+    by = corrected_by(provider)
     return entry.event.pending and all(each.made_by == by for each in entry.corrections)
 
 

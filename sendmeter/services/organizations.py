@@ -73,7 +73,7 @@ def create(
             account_id = new_id("acc", now, secrets.token_bytes(10))
             if organizations.insert(store, organization, account_id):
                 break
-        told = _told(organization) | _limits_told(organization)
+        told = _audit_details(organization) | _limit_details(organization)
         audit.add(store, organization.number, "organization.created", told, by=by, now=now)
         created = keys.add(store, organization.number, account_id, "first key", FIRST_KEY_SCOPES, now, by=by)
         made.append(Founded(organization, account_id, created.token))
@@ -85,7 +85,7 @@ def create(
 def change(store: Store, organization_id: str, wanted: Change, now: datetime, *, by: str) -> Organization:
     """Change an organization. A new anchor counts from the end of the running cycle on; caps count at once.
 
-    Raises NotFound where there is none.
+    Raises NotFound if there is none.
     """
     number = get(store, organization_id).number
 
@@ -105,7 +105,7 @@ def change(store: Store, organization_id: str, wanted: Change, now: datetime, *,
 def get(store: Store, organization_id: str) -> Organization:
     """Find an organization by its id.
 
-    Raises NotFound where there is none.
+    Raises NotFound if there is none.
     """
     found = store.read(lambda: organizations.by_id(store, organization_id))
     if found is None:
@@ -124,7 +124,7 @@ def everyone(store: Store) -> list[Organization]:
 def search(store: Store, caller_number: int, cursor: str | None, limit: int) -> Page[Organization]:
     """List all organizations page by page, oldest first, for an operator; the cursor is of the operator's organization.
 
-    Raises InvalidRequest where the cursor is none.
+    Raises InvalidRequest if the cursor is none.
     """
     listing = ("organizations.search",)
 
@@ -140,9 +140,9 @@ def search(store: Store, caller_number: int, cursor: str | None, limit: int) -> 
 def save(store: Store, before: Organization, after: Organization, *, by: str, now: datetime) -> Organization:
     """Store what changed of a locked organization, and note in the audit log what was before and what is after."""
     if after.caps != before.caps:
-        _note(store, "limits.changed", before, after, _limits_told, by=by, now=now)
+        _note(store, "limits.changed", before, after, _limit_details, by=by, now=now)
     if (after.name, after.schedule) != (before.name, before.schedule):
-        _note(store, "organization.changed", before, after, _told, by=by, now=now)
+        _note(store, "organization.changed", before, after, _audit_details, by=by, now=now)
     if after != before:
         organizations.update(store, after)
     return after
@@ -170,11 +170,11 @@ def _note(
     audit.add(store, after.number, action, details, by=by, now=now)
 
 
-def _told(organization: Organization) -> dict[str, Any]:
+def _audit_details(organization: Organization) -> dict[str, Any]:
     first, changes = organization.schedule.first, organization.schedule.changes
     anchors = [str(first), *(f"{anchor}, from {instant_text(starts_at)}" for starts_at, anchor in changes)]
     return {"name": organization.name, "anchors": anchors}
 
 
-def _limits_told(organization: Organization) -> dict[str, Any]:
+def _limit_details(organization: Organization) -> dict[str, Any]:
     return organization.caps.to_json()

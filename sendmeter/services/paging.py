@@ -10,7 +10,7 @@ from sendmeter.errors import Fault, InvalidRequest
 def start_of(organization: Organization, listing: Sequence[object], cursor: str | None) -> Position | None:
     """Read the cursor of a listing; None where it begins at its beginning.
 
-    Raises InvalidRequest where the cursor was not given to this organization for this listing.
+    Raises InvalidRequest if the cursor was not given to this organization for this listing.
     """
     if cursor is None:
         return None

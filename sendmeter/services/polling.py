@@ -19,9 +19,9 @@ from types import TracebackType
 from sendmeter.domain.providers import LONGEST_WAIT, MOST_QUESTIONS, Connection, Trouble, next_question, pause_after
 from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unavailable
-from sendmeter.providers import KNOWN
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.integrations import KNOWN
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import receipts
 from sendmeter.services.vault import Vault
 from sendmeter.store import Store, messages, providers
@@ -150,7 +150,7 @@ class Poller:
         self._store.write(lambda: providers.answered(self._store, connection, self._name, now))
 
     def _release(self, connection: Connection, poll_at: datetime) -> None:
-        """Give the connection back, to be asked again from an instant on."""
+        """Return the connection back, to be asked again from an instant on."""
         self._store.write(lambda: providers.release(self._store, connection, self._name, poll_at))
 
     def _account(self, connection: Connection) -> Mapping[str, str]:

@@ -19,10 +19,10 @@ from sendmeter.domain.providers import (
     read_endpoint_id,
 )
 from sendmeter.errors import NotFound, Unavailable
-from sendmeter.providers import KNOWN
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.integrations import KNOWN
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import audit, receipts
 from sendmeter.services.vault import Vault
 from sendmeter.store import Store, messages, organizations, providers
@@ -100,7 +100,7 @@ def add(
 ) -> tuple[Status, bool]:
     """Set a provider up, or change how it is; tell whether it is new. One that is changed keeps its endpoint.
 
-    `given` is the contract's `ProviderSetup`. Raises Conflict where there is a secret and no key to encrypt it with.
+    `given` is the contract's `ProviderSetup`. Raises Conflict if there is a secret and no key to encrypt it with.
     """
     hidden = {name: str(given[name]) for name in SECRETS[provider] if name in given}
     shown = {name: str(value) for name, value in given.items() if name not in (*hidden, "provider", "records")}
@@ -127,7 +127,7 @@ def add(
             store_it(store, asked)
             messages.ask_anew(store, organization_number, provider, now)
             action = "provider.added" if known is None else "provider.changed"
-            audit.add(store, organization_number, action, _told(asked, sorted(hidden)), by=by, now=now)
+            audit.add(store, organization_number, action, _audit_details(asked, sorted(hidden)), by=by, now=now)
         stored = providers.by_provider(store, organization_number, provider) or asked
         return _status(store, stored, providers.pending(store, organization_number).get(provider)), is_new
 
@@ -135,7 +135,7 @@ def add(
 
 
 def _same(known: Connection, asked: Connection) -> bool:
-    """Tell whether a connection is set up like that; secrets that are sealed twice are not the same text."""
+    """Return whether a connection is set up like that; secrets that are sealed twice are not the same text."""
     one, other = ((each.records, dict(each.settings), each.sealed_secrets) for each in (known, asked))
     return one == other
 
@@ -143,7 +143,7 @@ def _same(known: Connection, asked: Connection) -> bool:
 def remove(store: Store, organization_number: int, provider: str, now: datetime, *, by: str) -> None:
     """Forget a provider, with its secrets and its endpoint. Costs that are pending with it stay so.
 
-    Raises NotFound where it is not set up.
+    Raises NotFound if it is not set up.
     """
     removed: list[str] = []
 
@@ -156,7 +156,7 @@ def remove(store: Store, organization_number: int, provider: str, now: datetime,
             raise NotFound(f"{provider} is not set up.", fix="List the providers that are.")
         providers.delete(store, organization_number, provider)
         removed.append(known.endpoint_id)
-        audit.add(store, organization_number, "provider.removed", _told(known, []), by=by, now=now)
+        audit.add(store, organization_number, "provider.removed", _audit_details(known, []), by=by, now=now)
 
     store.write(work)
 
@@ -172,7 +172,7 @@ def receive(
 ) -> str:
     """Take what a provider delivers at an endpoint; tell what became of it, in the contract's words.
 
-    Raises NotFound where there is no such endpoint, Unauthorized where the signature is not the provider's,
+    Raises NotFound if there is no such endpoint, Unauthorized where the signature is not the provider's,
     InvalidRequest where what is signed cannot be read, and Unavailable where it cannot be verified now.
     """
     connection = _at_endpoint(store, provider, endpoint_id)
@@ -200,7 +200,7 @@ def receive(
 def reseal(store: Store, vault: Vault) -> int:
     """Encrypt all secrets, of all organizations, with the vault's first key; tell how many.
 
-    Raises Unavailable where one cannot be decrypted, and Conflict where there is no key.
+    Raises Unavailable if one cannot be decrypted, and Conflict where there is no key.
     """
     count = 0
     for organization in store.read(lambda: organizations.everyone(store)):
@@ -222,7 +222,7 @@ def _at_endpoint(store: Store, provider: str, endpoint_id: str) -> Connection:
     return found
 
 
-def _told(connection: Connection, hidden: list[str]) -> dict[str, Any]:
-    """Tell the audit log how a provider is set up: of its secrets nothing but their names."""
+def _audit_details(connection: Connection, hidden: list[str]) -> dict[str, Any]:
+    """Return how a provider is set up, for the audit log: only the names of its secrets."""
     told = {"provider": connection.provider, "records": connection.records, **connection.settings}
     return told | ({"secrets": hidden} if hidden else {})

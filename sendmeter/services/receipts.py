@@ -24,7 +24,7 @@ def take(
     """Take a receipt, in one transaction; tell what became of it, in the contract's words.
 
     It settles the event of its message. Where there is none yet, it is kept until there is; or, with `records`, makes
-    it. An event whose cost its sender told, or somebody set by hand, keeps that. Raises InvalidRequest where a counter
+    it. An event whose cost its sender told, or somebody set by hand, keeps that. Raises InvalidRequest if a counter
     cannot hold the sum.
     """
     makes_event = records and receipt.was_sent

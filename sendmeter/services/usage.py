@@ -33,9 +33,9 @@ class Period:
 
 
 def get(store: Store, organization_number: int, now: datetime, *, known_costs: bool, grace_seconds: int) -> Usage:
-    """Give an organization's usage of its running cycle, from counters alone.
+    """Return an organization's usage of its running cycle, from counters alone.
 
-    Raises UsageLimitExceeded where a cap is reached and the organization is locked by it, and ProviderFailed where a
+    Raises UsageLimitExceeded if a cap is reached and the organization is locked by it, and ProviderFailed where a
     provider has failed for longer than the grace time and owes costs of the cycle, unless known costs are asked for.
     """
 
@@ -62,7 +62,7 @@ def history(
     known_costs: bool,
     grace_seconds: int,
 ) -> list[Period]:
-    """Give an organization's usage by period, oldest first, from counters alone, for all that overlap some UTC days.
+    """Return an organization's usage by period, oldest first, from counters alone, for all that overlap some UTC days.
 
     `grouping` is `calendar` (UTC months), `billing` (cycles) or `day` (UTC days). Empty periods are there, and each is
     whole, even where it overlaps the days in part. What was late is counted when it was booked. Raises as `get` does.

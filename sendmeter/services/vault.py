@@ -35,7 +35,7 @@ class Vault:
     def seal(self, secrets: Mapping[str, str]) -> str | None:
         """Encrypt secrets; None where there are none.
 
-        Raises Conflict where there is no key to do it with.
+        Raises Conflict if there is no key to do it with.
         """
         if not secrets:
             return None
@@ -46,7 +46,7 @@ class Vault:
     def unseal(self, sealed: str | None) -> dict[str, str]:
         """Decrypt secrets.
 
-        Raises Unavailable where no key fits.
+        Raises Unavailable if no key fits.
         """
         if sealed is None:
             return {}
@@ -62,7 +62,7 @@ class Vault:
     def reseal(self, sealed: str) -> str:
         """Encrypt with the first key what was encrypted with any of them.
 
-        Raises Unavailable where no key fits, and Conflict where there is none.
+        Raises Unavailable if no key fits, and Conflict where there is none.
         """
         made = self.seal(self.unseal(sealed))
         assert made is not None  # noqa: S101 - nothing is sealed that is empty
@@ -76,5 +76,5 @@ def new_key() -> str:
 
 @lru_cache(maxsize=8)
 def vault_of(secrets_key: str) -> Vault:
-    """Give the vault of a setting, made once."""
+    """Return the vault of a setting, made once."""
     return Vault(secrets_key)

@@ -72,7 +72,7 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]  # peewee has no
         )
 
     def is_connected(self) -> bool:
-        """Tell whether this thread has a connection that is not known to be lost."""
+        """Return whether this thread has a connection that is not known to be lost."""
         return not self.is_closed() and not self.connection().closed
 
     def cut(self) -> None:
@@ -114,7 +114,7 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]  # peewee has no types
         )
 
     def is_connected(self) -> bool:
-        """Tell whether this thread has a connection."""
+        """Return whether this thread has a connection."""
         return not self.is_closed()
 
     def cut(self) -> None:
@@ -128,7 +128,7 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]  # peewee has no types
 
 
 def _parameters(url: str, busy_timeout_seconds: float, answer_seconds: float | None) -> dict[str, Any]:
-    """Tell libpq and PostgreSQL when to give up. What the URL says counts more."""
+    """Return libpq's and PostgreSQL's time limits. What the URL says takes precedence."""
     given = conninfo_to_dict(url)
     options = f"-c lock_timeout={int(busy_timeout_seconds * 1000)}"
     if answer_seconds is not None:

@@ -53,14 +53,14 @@ def count(store: Store, table: str) -> int:
 
 
 def is_empty(store: Store) -> bool:
-    """Tell whether no table has a row; all tables are there."""
+    """Return whether no table has a row; all tables are there."""
     return not any(store.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in TABLES)
 
 
 def batches(store: Store, table: str) -> Iterator[list[Row]]:
     """Read a table in the order of its key, whatever its size: each batch begins after the key of the last row.
 
-    The rows are the same from each database: SQLite has 0 and 1 where PostgreSQL has booleans. Raises ValueError where
+    The rows are the same from each database: SQLite has 0 and 1 where PostgreSQL has booleans. Raises ValueError if
     a value is not of its column's type, which SQLite would take.
     """
     fields = _BY_NAME[table]._meta.sorted_fields
@@ -91,13 +91,13 @@ def keep_others_out(store: Store) -> None:
 
 
 def analyze(store: Store) -> None:
-    """Tell PostgreSQL's planner what the tables hold now; it would learn it by itself only after the transaction."""
+    """Update PostgreSQL's planner statistics now; PostgreSQL itself would only do so after the transaction."""
     if not store.is_sqlite:
         store.execute(f"ANALYZE {', '.join(TABLES)}")
 
 
 def identity(store: Store) -> Hashable:
-    """Tell which database this is, however its URL names it."""
+    """Return which database this is, however its URL names it."""
     if store.path is not None:
         file = Path(store.path).stat()
         return file.st_dev, file.st_ino
@@ -109,7 +109,7 @@ def identity(store: Store) -> Hashable:
 
 
 def exists(store: Store) -> bool:
-    """Tell whether the database is there; a PostgreSQL always is, or does not answer."""
+    """Return whether the database is there; a PostgreSQL always is, or does not answer."""
     return store.path is None or Path(store.path).exists()
 
 

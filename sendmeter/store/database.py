@@ -18,7 +18,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from sendmeter.errors import Unavailable
 from sendmeter.store import failures
 from sendmeter.store.connections import Postgres, Sqlite
-from sendmeter.store.failures import DRIVER_ERRORS, told
+from sendmeter.store.failures import DRIVER_ERRORS, in_one_line
 from sendmeter.store.urls import is_sqlite, sqlite_path
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Store:
     def read(self, work: Callable[[], T]) -> T:
         """Run queries that change nothing.
 
-        Raises Unavailable where the database does not answer.
+        Raises Unavailable if the database does not answer.
         """
         return work() if self._is_shared() else self._run(work, self._connected)
 
@@ -89,7 +89,7 @@ class Store:
     def write(self, work: Callable[[], T]) -> T:
         """Run a unit of work in one transaction, from its start again where the database lost it or asks for it.
 
-        A lost connection leaves a commit in doubt, so the work must be idempotent. Raises Unavailable where the
+        A lost connection leaves a commit in doubt, so the work must be idempotent. Raises Unavailable if the
         database does not answer, or another writer does not finish in time.
         """
         return work() if self._is_shared() else self._written(work)
@@ -201,12 +201,12 @@ class Store:
                         raise
                     raise cause.refusal() from error
                 if attempt == 1:
-                    logger.warning("database: a unit of work failed and is tried again: %s", told(error))
+                    logger.warning("database: a unit of work failed and is tried again: %s", in_one_line(error))
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - a pause, not a secret
         raise AssertionError("unreachable")
 
     def _connect(self) -> None:
-        """Give this thread a connection, where it has none or the one that it had is lost."""
+        """Return this thread a connection, where it has none or the one that it had is lost."""
         if self.database.is_connected():
             return
         asked = time.monotonic()

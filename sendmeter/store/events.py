@@ -161,7 +161,7 @@ def _bound(instant: datetime | None) -> Position:
 
 
 def position(entry: Entry) -> Position:
-    """Give where an event stands in the order of `newest`."""
+    """Return where an event stands in the order of `newest`."""
     return [microseconds(entry.occurred_at), *entry.event.key]
 
 

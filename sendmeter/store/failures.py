@@ -89,7 +89,7 @@ _POSTGRES_CAUSES = {
 
 
 def cause_of(error: Exception) -> Cause | None:
-    """Tell why the database is there but cannot work: locked, full, out of reach, …; None where a mistake is ours."""
+    """Return why the database is there but cannot work: locked, full, out of reach, …; None where a mistake is ours."""
     if is_lost(error) or is_transient(error):
         return SILENT
     code, causes = (
@@ -102,7 +102,7 @@ def cause_of(error: Exception) -> Cause | None:
 
 
 def is_lost(error: Exception) -> bool:
-    """Tell whether the connection to PostgreSQL itself failed."""
+    """Return whether the connection to PostgreSQL itself failed."""
     if isinstance(_original(error), sqlite3.Error):
         return False
     state = _sqlstate(error)
@@ -110,32 +110,32 @@ def is_lost(error: Exception) -> bool:
 
 
 def is_transient(error: Exception) -> bool:
-    """Tell whether PostgreSQL asks for the transaction to be tried again."""
+    """Return whether PostgreSQL asks for the transaction to be tried again."""
     return _sqlstate(error) in _TRANSIENT_SQLSTATES
 
 
 def is_silent(error: Exception) -> bool:
-    """Tell whether the time for an answer has passed: to wait as long once more would keep callers waiting."""
+    """Return whether the time for an answer has passed: to wait as long once more would keep callers waiting."""
     return isinstance(_original(error), NotAnswering | ConnectionTimeout)
 
 
 def outlives_its_reason(error: Exception) -> bool:
-    """Tell whether a connection of SQLite would go on failing: what was opened as read-only stays so."""
+    """Return whether a connection of SQLite would go on failing: what was opened as read-only stays so."""
     return sqlite_errorname(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR"))
 
 
 def is_no_database(error: Exception) -> bool:
-    """Tell whether a file is not SQLite's."""
+    """Return whether a file is not SQLite's."""
     return sqlite_errorname(error) == "SQLITE_NOTADB"
 
 
 def is_busy(error: Exception) -> bool:
-    """Tell whether another connection of SQLite keeps this one from going on."""
+    """Return whether another connection of SQLite keeps this one from going on."""
     return sqlite_errorname(error).startswith("SQLITE_BUSY")
 
 
 def violates_bounds(error: Exception) -> bool:
-    """Tell whether a value did not fit: a check failed (23514), or a number left its type (22003)."""
+    """Return whether a value did not fit: a check failed (23514), or a number left its type (22003)."""
     if isinstance(_original(error), sqlite3.Error):
         return sqlite_errorname(error) == "SQLITE_CONSTRAINT_CHECK"
     return _sqlstate(error) in ("23514", "22003")
@@ -153,7 +153,7 @@ def quote_no_row(error: BaseException) -> None:
         error.args = original.args = (original.diag.message_primary,)
 
 
-def told(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
     """Write the database's own words for the log: on one line, with its code."""
     code = sqlite_errorname(error) or _sqlstate(error) or type(_original(error) or error).__name__
     return f"{' '.join(str(_original(error) or error).split())[:SHOWN]} ({code})"
@@ -164,5 +164,5 @@ def _original(error: BaseException) -> object:
 
 
 def _sqlstate(error: BaseException) -> str:
-    """Give the five characters of PostgreSQL's error code, or nothing."""
+    """Return the five characters of PostgreSQL's error code, or nothing."""
     return getattr(_original(error), "sqlstate", None) or ""

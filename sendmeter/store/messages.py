@@ -100,7 +100,7 @@ class Message:
 
 
 def key_of(event: UsageEvent) -> MessageKey | None:
-    """Tell which message an event is of; None where its sender did not say."""
+    """Return which message an event is of; None where its sender did not say."""
     if event.provider is None or event.provider_message_id is None:
         return None
     return event.provider, event.provider_message_id
@@ -162,7 +162,7 @@ def due(store: Store, organization_number: int, provider: str, now: datetime, li
 
 
 def next_due(store: Store, organization_number: int, provider: str) -> datetime | None:
-    """Tell when a price is to be asked for next; None where none is waited for."""
+    """Return when a price is to be asked for next, or None if none is awaited."""
     (found,) = store.execute(_NEXT, (organization_number, provider)).fetchone()
     return None if found is None else instant_of(found)
 

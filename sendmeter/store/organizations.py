@@ -41,7 +41,7 @@ def insert(store: Store, organization: Organization, account_id: str) -> bool:
 def by_number(store: Store, number: int) -> Organization:
     """Find an organization by the number that the store knows it by.
 
-    Raises NotFound where there is none.
+    Raises NotFound if there is none.
     """
     return _one(store, _BY_NUMBER, number)
 
@@ -50,7 +50,7 @@ def lock(store: Store, number: int) -> Organization:
     """Find an organization, and let nobody else lock it before this transaction ends.
 
     Whatever decides by what is stored comes here first: holds, corrections, changes of caps and anchors, cycles that
-    are written down. On SQLite the transaction holds the one write lock already. Raises NotFound where there is none.
+    are written down. On SQLite the transaction holds the one write lock already. Raises NotFound if there is none.
     """
     return _one(store, _BY_NUMBER if store.is_sqlite else _LOCK, number)
 

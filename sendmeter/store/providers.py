@@ -134,7 +134,7 @@ def by_provider(store: Store, organization_number: int, provider: str) -> Connec
 
 
 def pending(store: Store, organization_number: int) -> dict[str, tuple[int, datetime]]:
-    """Tell of each provider how many costs are pending, and when the oldest of those events was sent."""
+    """Return for each provider how many costs are pending, and when the oldest of those events was sent."""
     rows = store.execute(_PENDING, (organization_number,)).fetchall()
     return {provider: (count, instant_of(oldest)) for provider, count, oldest in rows}
 
@@ -214,7 +214,7 @@ def lease(store: Store, connection: Connection, worker: str, now: datetime, unti
 
 
 def release(store: Store, connection: Connection, worker: str, poll_at: datetime) -> None:
-    """Give a leased connection back, to be asked again from an instant on."""
+    """Return a leased connection back, to be asked again from an instant on."""
     key = (connection.organization_number, connection.provider)
     store.execute(_RELEASE, (microseconds(poll_at), *key, worker))
 

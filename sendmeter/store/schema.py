@@ -70,7 +70,7 @@ class _Runner(Runner):  # type: ignore[misc]  # peewee has no types
     """peewee's, which would look at the folder each time: where no file can be opened it would find it empty."""
 
     def migrations(self) -> list[Migration]:
-        """Give this version's migrations."""
+        """Return this version's migrations."""
         return _known(self.directory)
 
 

@@ -8,14 +8,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 
 def is_sqlite(url: str) -> bool:
-    """Tell whether a URL, or the path of a file, is to be read as SQLite's."""
+    """Return whether a URL, or the path of a file, is to be read as SQLite's."""
     return not url.startswith(("postgresql://", "postgres://"))
 
 
 def postgresql_url(url: str) -> str:
     """Check a URL of PostgreSQL.
 
-    Raises ValueError where it is none, without a word of it: it may have a password.
+    Raises ValueError if it is none, without a word of it: it may have a password.
     """
     url = url.replace("postgres://", "postgresql://", 1)
     try:
@@ -31,7 +31,7 @@ def postgresql_url(url: str) -> str:
 def sqlite_path(url: str) -> str:
     """Read `sqlite:///relative`, `sqlite:////absolute`, or the plain path of a file.
 
-    Raises ValueError where the URL is of another kind.
+    Raises ValueError if the URL is of another kind.
     """
     if url.startswith(("postgresql:", "postgres:")):
         raise ValueError("The URL of the database is none of PostgreSQL. Write postgresql://USER:PASSWORD@HOST/NAME.")

@@ -35,9 +35,9 @@ def _expected(taken: list[str]) -> str:
 
 
 def read_bytes(body: bytes) -> bytes:
-    """Give a body as it is.
+    """Return a body as it is.
 
-    Raises InvalidRequest where there is none.
+    Raises InvalidRequest if there is none.
     """
     if not body:
         _refuse("is empty")
@@ -47,7 +47,7 @@ def read_bytes(body: bytes) -> bytes:
 def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     """Read JSON (RFC 8259) in UTF-8; numbers with a fraction or an exponent become exact decimals.
 
-    Raises InvalidRequest where it is no JSON, too deep, or has what a database cannot keep: NUL, or half of a
+    Raises InvalidRequest if it is no JSON, too deep, or has what a database cannot keep: NUL, or half of a
     surrogate pair.
     """
     if not body:

@@ -23,7 +23,7 @@ from sendmeter.contract import Contract, Operation
 from sendmeter.domain.instants import Clock
 from sendmeter.domain.keys import Key
 from sendmeter.errors import TooManyRequests, Unavailable
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.settings import Settings
 from sendmeter.store import Store
 from sendmeter.web import security, validation
@@ -102,10 +102,10 @@ class Bridge(ABC):
 
     @abstractmethod
     def store_of(self, scope: Scope) -> Store:
-        """Give the store that a request is about."""
+        """Return the store that a request is about."""
 
     def caller_of(self, scope: Scope, operation: Operation, authorization: list[str], now: datetime) -> Key | None:
-        """Tell whose key a request shows; None for an operation that asks for none."""
+        """Return the key that a request shows, or None if the operation requires none."""
         return security.caller(self.store_of(scope), operation, authorization, now)
 
     async def answered(self, request: "Request") -> Response:
@@ -121,7 +121,7 @@ class Bridge(ABC):
     def prepared(self, request: "Request") -> dict[str, Any]:
         """Write a request, whose key and form are as the contract has it, as WSGI's, with what its handler may name.
 
-        Raises Unavailable where the request waited too long for its turn: else those behind it would wait ever longer.
+        Raises Unavailable if the request waited too long for its turn: else those behind it would wait ever longer.
         """
         if time.monotonic() - request.arrived_at > self.settings.busy_timeout_seconds:
             raise Unavailable("The server did not come to this request in time.")
@@ -178,7 +178,7 @@ def authorization_of(scope: Scope) -> list[str]:
 
 
 def operation_of(contract: Contract, scope: Scope) -> Operation | None:
-    """Give the operation that connexion's routing has found for a request."""
+    """Return the operation that connexion's routing has found for a request."""
     routing = scope.get("extensions", {}).get("connexion_routing", {})
     return contract.operations.get(routing.get("operation_id"))
 

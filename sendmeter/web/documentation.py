@@ -65,7 +65,7 @@ class Documentation:
         return ("GET", "HEAD") if path in self._answers or path in _ASSETS else ()
 
     async def answer(self, scope: dict[str, Any]) -> Answer:
-        """Give what stands at a request's path."""
+        """Return what stands at a request's path."""
         path = scope["path"]
         return self._answers.get(path) or _asset(path)
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from sendmeter import errors
 from sendmeter.contract import contract
 from sendmeter.contract.statuses import STATUSES
-from sendmeter.store.failures import told
+from sendmeter.store.failures import in_one_line
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def error_answer(error: Exception, tracking_id: str, documented: frozenset[int] 
     status = STATUSES.get(type(refusal), 500) if refusal else 500
     if refusal is not None and error.__cause__ is not None and status >= 500:
         # On one line: as long as a database does not answer, each request has one.
-        logger.warning("%s %s", refusal.message, told(error.__cause__))
+        logger.warning("%s %s", refusal.message, in_one_line(error.__cause__))
     if refusal and documented is not None and status not in documented:
         logger.error("%d is not an answer that the contract has for this operation", status)
         if isinstance(refusal, errors.Unavailable):

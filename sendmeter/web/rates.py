@@ -51,7 +51,7 @@ class Rates:
 
 
 def _counting(per_second: float) -> "tuple[RateLimiter, RateLimitItem]":
-    """Give a limiter, and what it limits: a whole number of requests, in a window of whole seconds."""
+    """Return a limiter, and what it limits: a whole number of requests, in a window of whole seconds."""
     from limits import RateLimitItemPerSecond  # noqa: PLC0415 - a tenth of a second, for a limit that few set
     from limits.storage import MemoryStorage  # noqa: PLC0415 - as above
     from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415 - as above

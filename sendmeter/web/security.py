@@ -11,7 +11,7 @@ from sendmeter.store import Store
 
 
 def caller(store: Store, operation: Operation, authorization: list[str], now: datetime) -> Key | None:
-    """Tell whose key a request shows; None for an operation that asks for none.
+    """Return the key that a request shows, or None if the operation requires none.
 
     Raises Unauthorized and Forbidden.
     """
@@ -26,19 +26,19 @@ def check_scope(operation: Operation, key: Key) -> None:
     """Raise Forbidden where a key lacks the scope that the operation wants."""
     if operation.scope is not None and operation.scope not in key.scopes:
         raise Forbidden(
-            f"This operation needs a key with the scope {operation.scope}; this key has {_told(key.scopes)}.",
+            f"This operation needs a key with the scope {operation.scope}; this key has {_listed(key.scopes)}.",
             fix=f'Use a key with the scope {operation.scope}, or make one with "sendmeter keys create".',
         )
 
 
-def _told(scopes: Sequence[str]) -> str:
+def _listed(scopes: Sequence[str]) -> str:
     return ", ".join(scopes) or "no scopes"
 
 
 def token_of(authorization: list[str]) -> str:
     """Read the token of a request's Authorization headers.
 
-    Raises Unauthorized where there is none.
+    Raises Unauthorized if there is none.
     """
     if not authorization:
         raise Unauthorized("The request has no API key.")

@@ -18,7 +18,7 @@ from sendmeter.domain.holds import Asked
 from sendmeter.domain.instants import Clock
 from sendmeter.domain.keys import read_token
 from sendmeter.errors import Refusal, Unauthorized, Unavailable
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import events, holds
 from sendmeter.settings import Settings
 from sendmeter.store import Store, organizations, outcome
@@ -81,7 +81,7 @@ class ServerBridge(Bridge):
         self.store.close()
 
     def store_of(self, _scope: Scope) -> Store:
-        """Give the store."""
+        """Return the store."""
         return self.store
 
     async def answered(self, request: Request) -> Response:
@@ -98,7 +98,7 @@ class ServerBridge(Bridge):
         return await super().answered(request)
 
     async def _checked(self, request: Request) -> Response:
-        """Tell in time whether the server is ready, on a thread that nothing else keeps busy.
+        """Return within the time limit whether the server is ready, on a thread that does nothing else.
 
         Whoever asks while it is looked at is told what comes of that.
         """
@@ -115,7 +115,7 @@ class ServerBridge(Bridge):
         return answer
 
     def _lane_of(self, request: Request) -> int:
-        """Tell which requests could not be worked on at the same time anyway.
+        """Return which requests could not be worked on at the same time anyway.
 
         On SQLite those are all that write. On PostgreSQL those of one organization are, which add to the same counters;
         the number that a token has is believed here, as whoever lies about it is refused when the turn comes.
@@ -185,7 +185,7 @@ class ServerBridge(Bridge):
             for given in requests
         ]
         recorded = events.record_together(self.store, sent, now)
-        return [partial(self._told, _RECORD, each.to_json, 200) for each in recorded]
+        return [partial(self._response_of, _RECORD, each.to_json, 200) for each in recorded]
 
     def _placed(self, requests: Sequence[Given], now: datetime) -> list[Telling]:
         """Decide on the holds that several requests ask for: what is used and held is added up once."""
@@ -194,11 +194,11 @@ class ServerBridge(Bridge):
         return [
             partial(_raise, each)
             if isinstance(each, Refusal)
-            else partial(self._told, _PLACE, partial(each[0].to_json, now), 201 if each[1] else 200)
+            else partial(self._response_of, _PLACE, partial(each[0].to_json, now), 201 if each[1] else 200)
             for each in placed
         ]
 
-    def _told(self, operation_id: str, value: Callable[[], Any], status: int) -> Response:
+    def _response_of(self, operation_id: str, value: Callable[[], Any], status: int) -> Response:
         answer = answer_of(self.contract.operations[operation_id], value(), status)
         return answer.start(), answer.body
 

@@ -11,7 +11,7 @@ _current: ContextVar[str] = ContextVar("tracking_id", default=_NONE)
 
 
 def begin() -> str:
-    """Give the request that begins here a tracking id."""
+    """Return the request that begins here a tracking id."""
     # Milliseconds first, so that ids sort by time; ten random bytes, so that nobody guesses another's.
     raw = (time.time_ns() // 1_000_000).to_bytes(6) + secrets.token_bytes(10)
     tracking_id = "trk_" + base64.b32hexencode(raw).decode().rstrip("=").lower()
@@ -20,7 +20,7 @@ def begin() -> str:
 
 
 def current() -> str:
-    """Give the tracking id of the request that is answered here."""
+    """Return the tracking id of the request that is answered here."""
     return _current.get()
 
 

@@ -23,7 +23,7 @@ GIVEN = "sendmeter.given"
 def path_of(operation: Operation, values: dict[str, str]) -> dict[str, Any]:
     """Validate the parameters of the path.
 
-    Raises NotFound where one cannot be: what it would name is not there.
+    Raises NotFound if one cannot be: what it would name is not there.
     """
     for parameter in operation.path_parameters.values():
         if faults := parameter.validator.faults(values[parameter.name]):
@@ -97,7 +97,7 @@ def answering(operation: Operation, handler: Callable[..., Any]) -> Callable[...
     """Wrap a handler so that what it answers is validated as a value, and written as JSON once.
 
     A handler is given what it names of what the bridge has for the request. It answers with a value, or with a value
-    and a status; the value is None where there is no content. Raises AssertionError where the contract does not have
+    and a status; the value is None where there is no content. Raises AssertionError if the contract does not have
     that answer: the client gets a 500, the log the faults.
     """
     names = signature(handler).parameters
@@ -119,7 +119,7 @@ def answering(operation: Operation, handler: Callable[..., Any]) -> Callable[...
 def answer_of(operation: Operation, value: Any, status: int) -> Answer:  # noqa: ANN401 - any JSON
     """Write an answer as JSON if the contract has it for the operation.
 
-    Raises AssertionError where it has not.
+    Raises AssertionError if it has not.
     """
     if status not in operation.answers:
         raise AssertionError(f"the contract has no answer {status} for {operation.operation_id}")

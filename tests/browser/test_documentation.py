@@ -89,7 +89,7 @@ def execute(block):
     return status, json.loads(body.inner_text()) if body.count() else None
 
 
-def test_the_page_does_not_show_what_a_key_may_see(docs, key, shoot):
+def test_the_page_shows_what_a_key_may_see(docs, key, shoot):
     usage = operation(docs, "usage.get")
     unfold(usage)
     status, body = execute(usage)
@@ -110,7 +110,7 @@ def test_the_page_does_not_show_what_a_key_may_see(docs, key, shoot):
     shoot(docs, "docs-with-a-key", full_page=False)
 
 
-def test_an_operation_cannot_be_tried_as_it_stands(docs, key):
+def test_each_operation_can_be_tried_as_it_stands(docs, key):
     assert set(ANSWERS) == set(contract().operations)
     authorize(docs, key)
     answers = {}
@@ -122,7 +122,7 @@ def test_an_operation_cannot_be_tried_as_it_stands(docs, key):
     assert answers == ANSWERS
 
 
-def test_what_key_an_operation_wants_or_where_to_give_it_is_out_of_sight(docs):
+def test_the_required_key_and_where_to_enter_it_are_in_sight(docs):
     place = operation(docs, "holds.place")
     unfold(place)
     expect(place.get_by_text("x-required-scope")).to_be_visible()
@@ -142,7 +142,7 @@ def mock_docs(browse, tmp_path, clock):
     worlds.close()
 
 
-def test_the_page_of_the_mock_tries_another_world_than_the_one_that_is_chosen_on_it(mock_docs, shoot):
+def test_the_page_of_the_mock_tries_the_world_that_is_chosen_on_it(mock_docs, shoot):
     scenario, session = mock_docs.get_by_label("Scenario"), mock_docs.get_by_label("Session")
     usage = operation(mock_docs, "usage.get")
     unfold(usage)

@@ -7,7 +7,7 @@ from tests.browser.conftest import Watch
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 
-def test_what_goes_wrong_on_a_page_is_not_noticed(chromium):
+def test_what_goes_wrong_on_a_page_fails_its_test(chromium):
     page, watch = chromium.new_page(), Watch()
     watch.over(page)
     page.set_content("""

@@ -160,7 +160,7 @@ def section(page, name):
 
 
 @pytest.mark.parametrize("scenario", SHOWN)
-def test_a_scenario_is_not_told_to_the_person(scenario, see, shoot):
+def test_each_scenario_is_shown_to_the_person(scenario, see, shoot):
     page = see(f"/?scenario={scenario}&session={scenario}")
     for name, texts in SHOWN[scenario].items():
         for text in texts:
@@ -171,11 +171,11 @@ def test_a_scenario_is_not_told_to_the_person(scenario, see, shoot):
     shoot(page, f"widget-{scenario}-small-dark")
 
 
-def test_a_scenario_has_no_picture():
+def test_each_scenario_has_a_picture():
     assert set(SHOWN) == set(SCENARIOS)
 
 
-def test_a_section_that_fails_takes_the_others_with_it(see, shoot):
+def test_a_section_that_fails_leaves_the_others(see, shoot):
     page = see("/?session=failing&prefer-usage=code%3D500")
     problem = section(page, USAGE).get_by_role("alert")
     expect(problem).to_contain_text("The server failed to answer.")
@@ -189,7 +189,7 @@ def test_a_section_that_fails_takes_the_others_with_it(see, shoot):
     expect(section(page, USAGE)).to_contain_text("$22.5746625")
 
 
-def test_what_is_not_ready_is_not_asked_again_after_the_seconds_that_it_names(see, shoot):
+def test_what_is_not_ready_is_asked_again_after_the_seconds_that_it_names(see, shoot):
     page = see("/?session=later&prefer-history=code%3D503")
     problem = section(page, HISTORY).get_by_role("alert")
     expect(problem).to_contain_text("The database does not answer.")
@@ -199,7 +199,7 @@ def test_what_is_not_ready_is_not_asked_again_after_the_seconds_that_it_names(se
     expect(section(page, HISTORY)).to_contain_text("$69.4322125", timeout=3_000)
 
 
-def test_a_person_is_not_told_to_wait(browse, over_mock, shoot):
+def test_a_person_is_asked_to_wait(browse, over_mock, shoot):
     page = opened(browse, f"{over_mock}/?session=slow&prefer=delay%3D2000")
     give_key(page, "any text")
     expect(page.get_by_role("status")).to_have_count(4)
@@ -209,7 +209,7 @@ def test_a_person_is_not_told_to_wait(browse, over_mock, shoot):
     expect(page.get_by_role("status")).to_have_count(0)
 
 
-def test_a_key_that_is_refused_is_kept(browse, over_mock, shoot):
+def test_a_refused_key_is_forgotten(browse, over_mock, shoot):
     page = opened(browse, f"{over_mock}/?session=refused&prefer=code%3D401")
     give_key(page, "old")
     expect(page.get_by_role("alert")).to_contain_text("Tracking id: trk_")
@@ -228,7 +228,7 @@ def test_a_key_that_is_refused_is_kept(browse, over_mock, shoot):
     expect(page.get_by_label("API key")).to_be_visible()
 
 
-def test_a_network_that_is_down_is_not_told(see, shoot):
+def test_a_network_that_is_down_is_reported(see, shoot):
     page = see("/?session=offline")
     page.context.set_offline(True)
     page.get_by_role("button", name="Refresh").click()
@@ -241,7 +241,7 @@ def test_a_network_that_is_down_is_not_told(see, shoot):
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_refusal_of_the_last_key_that_comes_late_asks_for_a_key_again(browse, over_mock):
+def test_a_late_refusal_of_the_last_key_does_not_ask_for_a_key_again(browse, over_mock):
     page = opened(browse, f"{over_mock}/?session=late&prefer-usage=code%3D401&prefer-history=code%3D401,delay%3D1500")
     give_key(page, "the-last-key")
     expect(page.get_by_role("alert")).to_contain_text("Tracking id: trk_")
@@ -254,7 +254,7 @@ def test_a_refusal_of_the_last_key_that_comes_late_asks_for_a_key_again(browse, 
     expect(section(page, HISTORY)).to_contain_text("$69.4322125")
 
 
-def test_the_page_that_the_mock_has_seen_fails_over_the_server(browse, built, sqlite_server, tmp_path, shoot):
+def test_the_page_that_was_built_on_the_mock_runs_over_the_server(browse, built, sqlite_server, tmp_path, shoot):
     caps = Caps(messages=1_000, budget_nano_usd=10_000_000_000, enforcement="lock")
     organization, sender = sqlite_server.organization(Anchor(15, "America/New_York"), caps)
     reader = sqlite_server.key(organization).token

@@ -9,7 +9,7 @@ def children(pid):
 
 
 def is_alive(pid):
-    """Tell whether a process runs; one that ended and that nobody has asked about does not."""
+    """Return whether a process runs; one that ended and that nobody has asked about does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

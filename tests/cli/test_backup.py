@@ -11,7 +11,7 @@ from tests.cli.whole import content, fill
 from tests.live import SENDMETER, run_cli, run_json
 
 
-def test_a_backup_lacks_something_that_the_database_has(tmp_path):
+def test_a_backup_has_everything_that_the_database_has(tmp_path):
     fill(f"sqlite:///{tmp_path}/sendmeter.db")
     made = run_json("backup", "backup.db", cwd=tmp_path)
     copy = tmp_path / "backup.db"
@@ -29,13 +29,13 @@ def test_a_backup_lacks_something_that_the_database_has(tmp_path):
     assert "Copying" in told.stderr
 
 
-def test_whoever_may_not_read_the_database_reads_its_backup(shop, tmp_path):
+def test_a_backup_is_readable_only_by_those_who_may_read_the_database(shop, tmp_path):
     (tmp_path / "sendmeter.db").chmod(0o600)
     run_cli("backup", "backup.db", cwd=tmp_path)
     assert stat.S_IMODE((tmp_path / "backup.db").stat().st_mode) == 0o600
 
 
-def test_a_backup_replaces_a_file_or_is_made_of_nothing(shop, postgres_url, tmp_path):
+def test_a_backup_replaces_no_file_and_requires_a_database(shop, postgres_url, tmp_path):
     (tmp_path / "older.db").write_text("an older backup")
     (tmp_path / "dangling.db").symlink_to("nowhere")
     (tmp_path / "empty.db").touch()
@@ -55,7 +55,7 @@ def test_a_backup_replaces_a_file_or_is_made_of_nothing(shop, postgres_url, tmp_
     assert sorted(tmp_path.iterdir()) == there
 
 
-def test_a_wrong_counter_is_not_told_or_keeps_one_from_a_backup(shop, tmp_path):
+def test_a_wrong_counter_is_reported_and_does_not_prevent_a_backup(shop, tmp_path):
     run_cli(
         "import", "-", "--organization", shop["organizationId"], cwd=tmp_path, stdin='{"id": "1", "channel": "EMAIL"}'
     )
@@ -66,7 +66,7 @@ def test_a_wrong_counter_is_not_told_or_keeps_one_from_a_backup(shop, tmp_path):
     assert (tmp_path / "backup.db").exists()
 
 
-def test_a_backup_has_a_page_that_is_damaged(shop, tmp_path):
+def test_a_damaged_database_makes_no_backup(shop, tmp_path):
     file = tmp_path / "sendmeter.db"
     with closing(sqlite3.connect(file)) as database, database:
         root, size = (
@@ -81,7 +81,7 @@ def test_a_backup_has_a_page_that_is_damaged(shop, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sendmeter.db"]
 
 
-def test_the_database_of_an_older_version_cannot_be_backed_up_before_its_upgrade(shop, tmp_path):
+def test_the_database_of_an_older_version_can_be_backed_up_before_its_upgrade(shop, tmp_path):
     with closing(sqlite3.connect(tmp_path / "sendmeter.db")) as database, database:
         database.execute("DELETE FROM schema_migration WHERE name = (SELECT MAX(name) FROM schema_migration)")
     told = run_cli("backup", "backup.db", cwd=tmp_path).stdout
@@ -89,7 +89,7 @@ def test_the_database_of_an_older_version_cannot_be_backed_up_before_its_upgrade
     assert run_json("backup", "another.db", cwd=tmp_path)["verified"] is False
 
 
-def test_a_backup_that_is_broken_off_leaves_half_a_file(shop, tmp_path):
+def test_an_interrupted_backup_leaves_no_file(shop, tmp_path):
     with closing(sqlite3.connect(tmp_path / "sendmeter.db")) as database, database:
         database.execute("CREATE TABLE weight (w)")
         numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
@@ -103,7 +103,7 @@ def test_a_backup_that_is_broken_off_leaves_half_a_file(shop, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("backup")] == []
 
 
-def test_a_disk_that_is_full_leaves_half_a_backup(shop, tmp_path):
+def test_a_full_disk_leaves_no_backup(shop, tmp_path):
     limit = (tmp_path / "sendmeter.db").stat().st_size // 2
     full = subprocess.run(
         ["prlimit", f"--fsize={limit}", SENDMETER, "backup", "backup.db"],

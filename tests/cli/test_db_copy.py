@@ -134,7 +134,7 @@ def test_a_copy_that_is_killed_in_the_middle_leaves_nothing_and_can_be_run_again
 
 
 def make_long(file):
-    """Give the audit log so many lines that copying takes seconds."""
+    """Return the audit log so many lines that copying takes seconds."""
     statement = """
     INSERT INTO audit_log WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60000)
     SELECT organization_id, 'aud_' || n, n, 'test', 'test', '{}' FROM numbers, organizations
@@ -144,7 +144,7 @@ def make_long(file):
 
 
 def is_under_way(url, file):
-    """Tell whether somebody writes to the database."""
+    """Return whether somebody writes to the database."""
     if url.startswith("postgresql:"):
         with psycopg.connect(url) as database:
             return bool(database.execute(UNDER_WAY).fetchone())

@@ -64,12 +64,12 @@ def test_every_command_that_answers_can_answer_in_json():
     assert without - groups == {("serve",), ("demo",), ("mock",)}
 
 
-def test_a_command_waits_for_what_only_another_needs():
+def test_no_command_waits_for_what_only_another_needs():
     heavy = {"connexion", "openapi_spec_validator", "flask", "httpx", "cryptography"}
     code = f"import sys, sendmeter.cli; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
-def test_a_command_has_another_name_than_it_is_called_by():
+def test_each_command_has_the_name_that_it_is_called_by():
     assert {path: command.name for path, command in ALL.items() if path and command.name != path[-1]} == {}

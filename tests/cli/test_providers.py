@@ -25,7 +25,7 @@ def add(run_here, shop, provider, *options, stdin=None):
     return run_here("providers", "add", provider, "--organization", shop["organizationId"], *options, stdin=stdin)
 
 
-def test_setting_up_does_not_answer_the_url_to_paste(shop, run_here, with_key):
+def test_setting_up_prints_the_url_to_paste(shop, run_here, with_key):
     done = add(run_here, shop, "twilio", "--account-sid", SID, "--auth-token", TOKEN)
     assert done.exit_code == 0, done.stderr
     assert "https://usage.example.com/organization/providers/twilio/events/ep_" in done.stdout
@@ -36,7 +36,7 @@ def test_setting_up_does_not_answer_the_url_to_paste(shop, run_here, with_key):
     assert (made["accountSid"], made["asksForPrices"], made["records"]) == (SID, True, False)
 
 
-def test_a_secret_is_shown_stored_or_noted(shop, run_here, with_key, monkeypatch, tmp_path):
+def test_no_secret_is_shown_or_stored_in_plain_text(shop, run_here, with_key, monkeypatch, tmp_path):
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", TOKEN)
     monkeypatch.setenv("TELNYX_API_KEY", TOKEN)
     printed = [
@@ -53,7 +53,7 @@ def test_a_secret_is_shown_stored_or_noted(shop, run_here, with_key, monkeypatch
         assert TOKEN.encode() not in file.read_bytes()
 
 
-def test_an_auth_token_that_is_not_given_is_not_asked_for(shop, run_here, with_key):
+def test_an_auth_token_that_is_not_given_is_asked_for(shop, run_here, with_key):
     done = add(run_here, shop, "twilio", "--account-sid", SID, stdin=f"{TOKEN}\n")
     assert done.exit_code == 0, done.stderr
     assert add(run_here, shop, "twilio", "--account-sid", SID, stdin="").exit_code == 2
@@ -67,14 +67,14 @@ def test_an_auth_token_that_is_not_given_is_not_asked_for(shop, run_here, with_k
         ("ses", ["--topic-arn", "ses-events"], "topicArn"),
     ],
 )
-def test_what_the_contract_refuses_is_set_up(provider, options, said, shop, run_here, with_key):
+def test_what_the_contract_refuses_is_not_set_up(provider, options, said, shop, run_here, with_key):
     done = add(run_here, shop, provider, *options)
     assert done.exit_code == 1
     assert said in done.stderr
     assert TOKEN not in done.stderr
 
 
-def test_without_a_key_a_secret_is_stored_as_it_is(shop, run_here):
+def test_without_an_encryption_key_no_secret_is_stored(shop, run_here):
     done = add(run_here, shop, "twilio", "--account-sid", SID, "--auth-token", TOKEN)
     assert done.exit_code == 1
     assert "SENDMETER_SECRETS_KEY" in done.stderr
@@ -82,7 +82,7 @@ def test_without_a_key_a_secret_is_stored_as_it_is(shop, run_here):
     assert add(run_here, shop, "ses", "--topic-arn", TOPIC).exit_code == 0, "what has no secret wants a key"
 
 
-def test_a_key_that_is_none_is_told_with_itself(shop, run_here, monkeypatch):
+def test_an_invalid_encryption_key_is_reported_without_being_shown(shop, run_here, monkeypatch):
     monkeypatch.setenv("SENDMETER_SECRETS_KEY", "my-secret-key")
     done = add(run_here, shop, "twilio", "--account-sid", SID, "--auth-token", TOKEN)
     assert done.exit_code == 1
@@ -90,7 +90,7 @@ def test_a_key_that_is_none_is_told_with_itself(shop, run_here, monkeypatch):
     assert "my-secret-key" not in done.stderr
 
 
-def test_a_new_key_does_not_encrypt_what_the_old_one_did(shop, run_here, with_key, monkeypatch):
+def test_a_new_key_encrypts_what_the_old_one_did(shop, run_here, with_key, monkeypatch):
     add(run_here, shop, "twilio", "--account-sid", SID, "--auth-token", TOKEN)
     new = run_here("providers", "new-key").stdout.strip()
     monkeypatch.setenv("SENDMETER_SECRETS_KEY", f"{new},{with_key}")
@@ -103,7 +103,7 @@ def test_a_new_key_does_not_encrypt_what_the_old_one_did(shop, run_here, with_ke
     assert "SENDMETER_SECRETS_KEY has not their key" in refused.stderr
 
 
-def test_what_is_pending_and_since_when_is_not_shown(shop, run_here, with_key, tmp_path):
+def test_the_status_shows_how_many_costs_are_pending_and_since_when(shop, run_here, with_key, tmp_path):
     add(run_here, shop, "twilio", "--account-sid", SID, "--auth-token", TOKEN)
     sent = {"id": "s", "channel": "SMS", "provider": "twilio", "providerMessageId": f"SM{1:032x}"}
     (tmp_path / "sent.ndjson").write_text(json.dumps(sent))
@@ -115,7 +115,7 @@ def test_what_is_pending_and_since_when_is_not_shown(shop, run_here, with_key, t
     assert "1 pending, the oldest sent at" in run_here("providers", "status").stdout
 
 
-def test_a_provider_that_was_removed_is_shown_or_removed_twice(shop, run_here, with_key):
+def test_a_removed_provider_is_not_shown_and_not_removed_twice(shop, run_here, with_key):
     add(run_here, shop, "ses", "--topic-arn", TOPIC)
     options = ("--organization", shop["organizationId"])
     assert "Removed ses" in run_here("providers", "remove", "ses", *options).stdout

@@ -20,7 +20,7 @@ COMMAND = "import sys; from sendmeter.cli import main; sys.argv[0] = 'sendmeter'
 
 @pytest.fixture
 def newer(tmp_path):
-    """Give a function that adds a step to a copy of the source, and one that runs the copy's command."""
+    """Return a function that adds a step to a copy of the source, and one that runs the copy's command."""
     source = tmp_path / "newer"
     for folder in ("sendmeter", "handlers"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))

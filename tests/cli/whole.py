@@ -122,5 +122,5 @@ def content(url):
 
 
 def is_empty(url):
-    """Tell whether no table has a row, or there is none."""
+    """Return whether no table has a row, or there is none."""
     return not any(content(url).values())

@@ -38,6 +38,6 @@ def lay_out(folder):
 
 
 def guide(language):
-    """Give the program that the guide for client developers shows of a generated client."""
+    """Return the program that the guide for client developers shows of a generated client."""
     section = (ROOT / "docs/guides/client.md").read_text().partition("\n## Generated clients\n")[2]
     return section.partition(f"```{language}\n")[2].partition("```")[0]

@@ -11,7 +11,7 @@ PROVOKED = provoked()
 
 
 def key_that_meets(server, operation_id, status):
-    """Give a key for which an operation ends in an error."""
+    """Return a key for which an operation ends in an error."""
     answer = PROVOKED[operation_id, status](server)
     assert answer.status_code == status
     return answer.request.headers["authorization"].removeprefix("Bearer ")

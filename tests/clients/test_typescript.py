@@ -19,7 +19,7 @@ def run(*command, folder, **environment):
     return done.stdout
 
 
-def test_a_program_gets_other_values_or_untyped_errors(typescript_client, node, sqlite_server, tmp_path):
+def test_a_program_gets_the_servers_values_and_typed_errors(typescript_client, node, sqlite_server, tmp_path):
     world = World.of(sqlite_server)
     keys = {
         "locked": key_that_meets(sqlite_server, "usage.get", 402),
@@ -55,7 +55,7 @@ def test_a_program_gets_other_values_or_untyped_errors(typescript_client, node, 
 
 
 @pytest.mark.parametrize("caps", [{}, {"enforcement": "lock", "messages": 0}], ids=["usage", "error"])
-def test_the_program_of_the_guide_does_not_run(caps, typescript_client, node, sqlite_server):
+def test_the_program_of_the_guide_runs(caps, typescript_client, node, sqlite_server):
     client = World.of(sqlite_server, **caps).client
     program = typescript_client / "dist/guide.js"
     here = program.with_name(f"guide-{client.url.rpartition(':')[2]}.js")
@@ -64,7 +64,7 @@ def test_the_program_of_the_guide_does_not_run(caps, typescript_client, node, sq
     assert printed.split()[0] == ("usage_limit_exceeded" if caps else "1")
 
 
-def test_the_generator_or_the_compiler_finds_something_to_say(typescript_client):
+def test_the_generator_and_the_compiler_report_nothing(typescript_client):
     """The compiler's part is types.ts too, where a misuse that it lets pass is an error."""
     said = (typescript_client / "generated.txt").read_text().splitlines()
     assert len(said) == 2

@@ -17,25 +17,25 @@ LOCK = json.loads((FOLDER / "package-lock.json").read_text())
 PACKAGE = json.loads((FOLDER / "package.json").read_text())
 
 
-def test_a_client_has_another_version_than_the_contract():
+def test_each_client_has_the_version_of_the_contract():
     python = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]
     versions = {PACKAGE["version"], LOCK["version"], LOCK["packages"][""]["version"], python["version"]}
     assert versions == {contract().document["info"]["version"]}
 
 
-def test_a_package_is_locked_without_its_hash_or_with_the_address_of_a_registry():
+def test_each_package_is_locked_with_its_hash_and_without_a_registrys_address():
     for name, package in LOCK["packages"].items():
         assert "resolved" not in package, name
         assert name == "" or re.fullmatch(r"sha512-[\w+/]+=*", package["integrity"]), name
 
 
-def test_a_dependency_has_a_range_of_versions():
+def test_each_dependency_has_an_exact_version():
     for name, version in (PACKAGE["dependencies"] | PACKAGE["devDependencies"]).items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
         assert LOCK["packages"][f"node_modules/{name}"]["version"] == version
 
 
-def test_without_npm_the_target_fails_or_does_not_say_what_it_leaves_out(tmp_path):
+def test_without_npm_the_target_succeeds_and_says_what_it_leaves_out(tmp_path):
     folder = lay_out(tmp_path)
     (folder / "bin").mkdir()
     for name in ("sh", "rm"):

@@ -81,7 +81,7 @@ def operation_of(method, path):
 
 
 def module_of(operation_id):
-    """Give the generated functions of an operation: those of `usage.get` are in `api/usage/usage_get.py`."""
+    """Return the generated functions of an operation: those of `usage.get` are in `api/usage/usage_get.py`."""
     return import_module(f"sendmeter_client.api.{operation_id.partition('.')[0]}.{operation_id.replace('.', '_')}")
 
 

@@ -152,7 +152,7 @@ def _sign(case, kwargs):
 
 
 def _is_linked(case):
-    """Tell whether a case names what the one before it made."""
+    """Return whether a case names what the one before it made."""
     return case.meta is None or case.meta.phase.name == "stateful"
 
 
@@ -216,7 +216,7 @@ def _as_ruled(case):
 
 
 def _is_meant_to_be_valid(case, place):
-    """Tell whether the fuzzer takes a part of a request for valid, or takes no such view of it."""
+    """Return whether the fuzzer takes a part of a request for valid, or takes no such view of it."""
     components = case.meta.components if case.meta else {}
     return all(made.mode is GenerationMode.POSITIVE for where, made in components.items() if where.value == place)
 
@@ -226,7 +226,7 @@ def _all_is_meant_to_be_valid(case):
 
 
 def _is_cursor(text):
-    """Tell whether a text may be a cursor that the server gave: a signature, then JSON."""
+    """Return whether a text may be a cursor that the server gave: a signature, then JSON."""
     try:
         json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[16:])
     except ValueError:
@@ -282,7 +282,7 @@ def _texts(value):
 
 
 def _is_refused(text):
-    """Tell whether an event of that time might be refused: it is ahead, or before what the organization counts."""
+    """Return whether an event of that time might be refused: it is ahead, or before what the organization counts."""
     try:
         return not FIRST <= read_instant(text) <= datetime.now(UTC) + AHEAD
     except ValueError:

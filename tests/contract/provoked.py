@@ -75,7 +75,7 @@ CODES = {
 
 
 def as_sent(body, now):
-    """Give what an HTTP client is told of a body; a report is signed now."""
+    """Return what an HTTP client is told of a body; a report is signed now."""
     if isinstance(body, bytes):
         return {"content": body, "headers": signed(body, now)}
     return {} if body is None else {"json": body}
@@ -293,7 +293,7 @@ OTHERWISE = {
 
 
 def provoked():
-    """Give a way to each answer that the contract documents."""
+    """Return a way to each answer that the contract documents."""
     return {
         (name, status): OTHERWISE.get((name, status)) or WAYS[status](name)
         for name, operation in contract().operations.items()

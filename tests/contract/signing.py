@@ -31,7 +31,7 @@ def report(message_id, at, amount="0.0051"):
 
 
 def signed(body, at):
-    """Give the headers with which Telnyx sends a body."""
+    """Return the headers with which Telnyx sends a body."""
     timestamp = str(int(at.timestamp()))
     signature = ACCOUNT.sign(timestamp.encode() + b"|" + body)
     return {

@@ -51,7 +51,7 @@ def docs(sqlite_server):
     return sqlite_server.client()
 
 
-def test_the_served_contract_differs_from_the_file(docs):
+def test_the_served_contract_is_the_file(docs):
     written = (ROOT / "openapi.yaml").read_bytes()
     assert docs.request("GET", "/openapi.yaml").content == written
     # BaseLoader makes texts only: a `no` that became false, or a date, would differ from the file.
@@ -71,7 +71,7 @@ def same(value, text):
 
 
 @pytest.mark.parametrize("path", SERVED)
-def test_the_documentation_is_of_another_media_type_or_asks_for_a_key(path, docs):
+def test_the_documentation_has_its_media_type_and_requires_no_key(path, docs):
     answer = docs.request("GET", path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == SERVED[path]
@@ -79,7 +79,7 @@ def test_the_documentation_is_of_another_media_type_or_asks_for_a_key(path, docs
 
 
 @pytest.mark.parametrize("path", [*SERVED, "/docs/start.js", "/docs/swagger-ui.css"])
-def test_head_answers_otherwise_than_get(path, docs):
+def test_head_answers_as_get_does(path, docs):
     got, head = docs.request("GET", path), docs.request("HEAD", path)
     assert (head.status_code, head.content) == (200, b"")
     for name in ("content-type", "content-length", "content-security-policy", "cache-control"):
@@ -87,7 +87,7 @@ def test_head_answers_otherwise_than_get(path, docs):
 
 
 @pytest.mark.parametrize("path", [*SERVED, "/docs/start.js"])
-def test_a_method_that_writes_is_taken_by_the_documentation(path, docs):
+def test_the_documentation_refuses_methods_that_write(path, docs):
     for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
         answer = docs.request(method, path)
         assert answer.status_code == 405
@@ -95,7 +95,7 @@ def test_a_method_that_writes_is_taken_by_the_documentation(path, docs):
         assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
-def test_the_page_names_something_that_is_not_served_here(docs):
+def test_everything_that_the_page_names_is_served_here(docs):
     page = Page(docs.request("GET", "/docs").text)
     assert len(page.asked) >= 4
     for named in page.asked:
@@ -107,13 +107,13 @@ def test_the_page_names_something_that_is_not_served_here(docs):
         assert answer.content
 
 
-def test_the_page_shows_another_contract(docs):
+def test_the_page_shows_the_served_contract(docs):
     (named,) = re.findall(r'url: "([^"]+)"', docs.request("GET", "/docs/start.js").text)
     shown = docs.request("GET", urlsplit(urljoin(f"{docs.url}/docs", named)).path)
     assert shown.content == docs.request("GET", "/openapi.json").content
 
 
-def test_the_page_names_another_host(docs):
+def test_the_page_names_no_other_host(docs):
     for path in ("/docs", "/docs/start.js"):
         assert ANYWHERE.findall(docs.request("GET", path).text) == []
     style = docs.request("GET", "/docs/swagger-ui.css").text
@@ -123,7 +123,7 @@ def test_the_page_names_another_host(docs):
 
 
 @pytest.mark.parametrize("path", [*SERVED, "/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"])
-def test_the_browser_may_run_or_fetch_what_is_not_of_this_server(path, docs):
+def test_the_policy_lets_the_browser_run_and_fetch_only_what_this_server_has(path, docs):
     policy = policy_of(docs.request("GET", path))
     assert policy["default-src"] == ["'self'"]
     assert policy["base-uri"] == ["'none'"]
@@ -140,14 +140,14 @@ def policy_of(answer):
     return {name: sources for name, *sources in directives}
 
 
-def test_the_page_has_what_its_own_policy_refuses(docs):
+def test_the_page_has_nothing_that_its_own_policy_refuses(docs):
     assert Page(docs.request("GET", "/docs").text).inline == []
 
 
 @pytest.mark.parametrize(
     "path", ["/docs/", "/docs/nothing.js", "/docs/../openapi.yaml", "/docs/%2e%2e/app.py", "/openapi"]
 )
-def test_a_path_beside_the_documentation_is_served(path, docs):
+def test_no_path_beside_the_documentation_is_served(path, docs):
     answer = docs.request("GET", path)
     expected = 200 if path == "/docs/../openapi.yaml" else 404  # httpx itself takes the dots away
     assert answer.status_code == expected

@@ -48,7 +48,7 @@ def deployment(tmp_path):
         yield target
 
 
-def test_a_deployment_is_fuzzed_without_a_report_or_loses_what_was_there(deployment, tmp_path):
+def test_fuzzing_a_deployment_writes_a_report_and_keeps_what_was_there(deployment, tmp_path):
     headers = {"authorization": f"Bearer {deployment.key}"}
     client = httpx.Client(base_url=deployment.url, headers=headers, timeout=60)
     with client:
@@ -76,7 +76,7 @@ def test_a_deployment_is_fuzzed_without_a_report_or_loses_what_was_there(deploym
     assert [suites.get(count) for count in ("failures", "errors")] == ["0", "0"]
 
 
-def test_a_failure_is_not_reported_or_does_not_say_how_to_repeat_it(deployment, tmp_path):
+def test_a_failure_is_reported_with_the_command_that_repeats_it(deployment, tmp_path):
     # A key without scopes: a run that sees 403s alone must not pass for a success.
     made = httpx.post(
         f"{deployment.url}/organization/keys",
@@ -91,7 +91,7 @@ def test_a_failure_is_not_reported_or_does_not_say_how_to_repeat_it(deployment, 
     assert made["apiKey"] not in done.stdout
 
 
-def test_a_run_that_takes_too_long_shows_the_key_or_does_not_say_how_to_repeat_it(deployment, tmp_path):
+def test_a_run_that_takes_too_long_says_how_to_repeat_it_and_hides_the_key(deployment, tmp_path):
     done = fuzz(deployment.url, deployment.key, tmp_path, FUZZ_TIMEOUT="0.5")
     assert done.returncode == 1
     assert "It took longer than FUZZ_TIMEOUT=0.5 seconds." in done.stdout
@@ -100,7 +100,7 @@ def test_a_run_that_takes_too_long_shows_the_key_or_does_not_say_how_to_repeat_i
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_wrong_url_or_key_is_told_of_as_a_finding_of_the_fuzzer(deployment, tmp_path):
+def test_a_wrong_url_or_key_is_reported_as_such(deployment, tmp_path):
     nobody = fuzz(deployment.url, "sendmeter_sk_wrong", tmp_path)
     assert (nobody.returncode, " answers 401 to the key: " in nobody.stdout) == (1, True)
     nowhere = fuzz("http://127.0.0.1:9", deployment.key, tmp_path)
@@ -116,7 +116,7 @@ def test_a_wrong_url_or_key_is_told_of_as_a_finding_of_the_fuzzer(deployment, tm
         (["FUZZ_TIMEOUT=5", "SEED=$(echo 1)"], {"FUZZ_TIMEOUT": "5", "SEED": "$(echo 1)", "FUZZ_URL": ""}),
     ],
 )
-def test_make_fuzz_hands_something_else_on(words, expected, tmp_path):
+def test_make_fuzz_passes_its_variables_on(words, expected, tmp_path):
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "arguments=$*"\nenv\n')
     python.chmod(0o755)
@@ -130,7 +130,7 @@ def test_make_fuzz_hands_something_else_on(words, expected, tmp_path):
     assert handed["arguments"] == "-m pytest -q -n 2 tests/contract/test_fuzz.py"
 
 
-def test_make_fuzz_shows_the_key_to_whoever_lists_processes():
+def test_make_fuzz_keeps_the_key_out_of_the_list_of_processes():
     command = ["make", "--dry-run", "--silent", "--old-file=.venv/test.stamp", "fuzz", "KEY=sendmeter_sk_secret"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_MAKE)}
     done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True)

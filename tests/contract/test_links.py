@@ -12,7 +12,7 @@ SUCCESSES = (200, 201, 204)
 
 
 def links():
-    """Give each link: the operation, the status, its name."""
+    """Return each link: the operation, the status, its name."""
     for operation in contract().operations.values():
         document = contract().document["paths"][operation.path][operation.method.lower()]
         for status, answer in document["responses"].items():
@@ -58,7 +58,7 @@ def follow(world, answer, link):
 
 
 @pytest.mark.parametrize(("operation_id", "status", "name"), list(links()))
-def test_a_link_leads_to_something_else_than_a_success(operation_id, status, name, sqlite_server):
+def test_each_link_leads_to_a_success(operation_id, status, name, sqlite_server):
     world = World.of(sqlite_server)
     if (operation_id, status) == ("providers.add", 201):
         world.ask("providers.remove")
@@ -89,7 +89,7 @@ WALK = [
 ]
 
 
-def test_the_walk_from_a_hold_to_the_usage_cannot_be_taken_by_links_alone(server):
+def test_links_alone_lead_from_a_hold_to_the_usage(server):
     world = World.of(server)
     answer = world.client.request(
         "POST", "/organization/usage/holds", json={"id": "walk", "channel": "SMS", "quantity": 3, "estimatedCost": "1"}
@@ -103,7 +103,7 @@ def test_the_walk_from_a_hold_to_the_usage_cannot_be_taken_by_links_alone(server
     assert usage["channelUsages"]["SMS"] + usage["channelUsages"]["EMAIL"] == 1, "two of three events were voided"
 
 
-def test_an_operation_cannot_be_reached_by_a_link():
+def test_each_operation_is_reached_by_a_link():
     reached = {link_of(*link)["operationId"] for link in links()}
     first = {"usage.history", "organizations.create", "keys.create", "health.live", "health.ready"}
     assert set(contract().operations) - reached - first == set()

@@ -7,8 +7,8 @@ from operator import getitem
 import pytest
 
 from sendmeter.contract import contract
-from sendmeter.contract.changes import changes
-from sendmeter.contract.rules import OURS, answers, openapi, operations, references, schemas, violations
+from sendmeter.gate.changes import changes
+from sendmeter.gate.rules import OURS, answers, openapi, operations, references, schemas, violations
 
 USAGE = ("paths", "/organization/usage", "get")
 EVENT = ("paths", "/organization/usage/events/{eventId}", "get")
@@ -32,7 +32,7 @@ START_DATE = ("components", "parameters", "StartDate")
 FUNCTIONS = frozenset(contract().operations)
 
 
-def test_the_contract_breaks_a_rule():
+def test_the_contract_keeps_every_rule():
     assert violations(contract().document, FUNCTIONS) == []
 
 
@@ -224,7 +224,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize(("where", "planted"), KEPT.values(), ids=KEPT)
-def test_what_breaks_no_rule_is_refused(where, planted):
+def test_what_breaks_no_rule_is_accepted(where, planted):
     document = deepcopy(contract().document)
     *steps, last = where
     reduce(getitem, steps, document)[last] = planted
@@ -238,7 +238,7 @@ def broken(rule, document):
 
 
 @pytest.mark.parametrize(("rule", "where", "planted"), VIOLATIONS, ids=lambda part: getattr(part, "__name__", ""))
-def test_a_rule_does_not_notice_what_breaks_it(rule, where, planted):
+def test_each_rule_notices_what_breaks_it(rule, where, planted):
     document = deepcopy(contract().document)
     before = broken(rule, document)
     *steps, last = where
@@ -252,7 +252,7 @@ def test_a_rule_does_not_notice_what_breaks_it(rule, where, planted):
     assert broken(rule, document) - before
 
 
-def test_a_rule_has_no_violation_that_shows_it_at_work():
+def test_each_rule_has_a_violation_that_shows_it_at_work():
     shown = {rule for rule, _, _ in VIOLATIONS}
     assert shown == {
         *OURS,
@@ -264,7 +264,7 @@ def test_a_rule_has_no_violation_that_shows_it_at_work():
     }
 
 
-def test_a_function_without_an_operation_is_not_told_of():
+def test_a_function_without_an_operation_is_reported():
     found = violations(contract().document, {*FUNCTIONS, "usage.forgotten"})
     assert [(one.where, one.what) for one in found] == [("usage.forgotten", "is a function and no operation")]
 
@@ -290,7 +290,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize(("where", "planted", "expected"), TOLD.values(), ids=TOLD)
-def test_a_slip_is_told_at_another_place_or_more_than_once(where, planted, expected):
+def test_a_slip_is_reported_once_and_at_its_place(where, planted, expected):
     document = deepcopy(contract().document)
     *steps, last = where
     target = reduce(getitem, steps, document)
@@ -300,6 +300,6 @@ def test_a_slip_is_told_at_another_place_or_more_than_once(where, planted, expec
     assert [(each.where, each.what) for each in violations(document)] == expected
 
 
-def test_a_rule_does_not_say_what_it_wants():
+def test_each_rule_says_what_it_requires():
     for rule in OURS:
         assert rule.__doc__.startswith(("Each ", "Texts "))

@@ -42,12 +42,12 @@ def document_of(operation):
     return contract().document["paths"][operation.path][operation.method.lower()]
 
 
-def test_an_operation_has_no_request_that_shows_it_at_work():
+def test_each_operation_has_a_request_that_shows_it_at_work():
     assert set(REQUESTS) == set(contract().operations)
 
 
 @pytest.mark.parametrize(("operation_id", "status"), PROVOKED, ids=str)
-def test_a_documented_answer_has_another_status_media_type_or_header(operation_id, status, suited_server):
+def test_each_documented_answer_happens_with_its_status_media_type_and_headers(operation_id, status, suited_server):
     answer = PROVOKED[operation_id, status](suited_server)
     assert answer.status_code == status, answer.text
     documented = contract().resolve(document_of(contract().operations[operation_id])["responses"][str(status)])
@@ -59,7 +59,7 @@ def test_a_documented_answer_has_another_status_media_type_or_header(operation_i
         assert contract().schemas.validator(schema).faults(int(text) if schema["type"] == "integer" else text) == []
 
 
-def test_an_error_goes_by_the_code_of_another_status(sqlite_server):
+def test_each_error_has_the_code_of_its_status(sqlite_server):
     for status in [*(code for code in CODES if code != 500), 500]:  # what breaks the database comes last
         provoke = next(PROVOKED[operation, code] for operation, code in PROVOKED if code == status)
         error = provoke(sqlite_server).json()["error"]
@@ -68,7 +68,7 @@ def test_an_error_goes_by_the_code_of_another_status(sqlite_server):
 
 
 @pytest.mark.parametrize("operation_id", [name for name, status in PROVOKED if status == 500])
-def test_a_failure_tells_of_the_inside(operation_id, sqlite_server):
+def test_a_failure_reveals_nothing_of_the_inside(operation_id, sqlite_server):
     answer = PROVOKED[operation_id, 500](sqlite_server)
     assert answer.status_code == 500
     assert answer.json()["error"] == {
@@ -80,19 +80,19 @@ def test_a_failure_tells_of_the_inside(operation_id, sqlite_server):
     assert not re.search(r"counters|audit|sqlite|peewee|python|traceback", told)
 
 
-def test_a_provider_error_does_not_name_the_provider_and_its_code(sqlite_server):
+def test_a_provider_error_names_the_provider_and_its_code(sqlite_server):
     error = PROVOKED["usage.history", 502](sqlite_server).json()["error"]
     assert (error["provider"], error["providerCode"]) == ("twilio", "20003")
 
 
-def test_a_refusal_for_load_or_a_missing_key_lacks_its_header(sqlite_server):
+def test_a_refusal_for_load_or_a_missing_key_has_its_header(sqlite_server):
     assert sqlite_server.client().usage().headers["www-authenticate"] == 'Bearer realm="sendmeter"'
     assert int(PROVOKED["events.record", 429](sqlite_server).headers["retry-after"]) >= 1
     assert int(PROVOKED["events.record", 503](sqlite_server).headers["retry-after"]) >= 1
     assert int(newer_schema(sqlite_server).headers["retry-after"]) >= 1
 
 
-def test_what_was_answered_with_503_was_stored(sqlite_server):
+def test_what_was_answered_with_503_was_not_stored(sqlite_server):
     world = World.of(sqlite_server)
     with locked_server(sqlite_server) as (locked, unlock):
         client = locked.client(world.client.token)
@@ -103,7 +103,7 @@ def test_what_was_answered_with_503_was_stored(sqlite_server):
 
 @pytest.mark.parametrize("base_path", contract().base_paths)
 @pytest.mark.parametrize("template", contract().document["paths"])
-def test_a_method_is_refused_with_a_false_allow(template, base_path, lasting_server):
+def test_an_unknown_method_is_refused_with_the_allowed_ones(template, base_path, lasting_server):
     known = {method.upper() for method in contract().document["paths"][template]}
     expected = known | ({"HEAD"} if "GET" in known else set())
     # Nothing of that name is there: a method that is known is answered by its operation with a 404 of its own.
@@ -121,7 +121,7 @@ def test_a_method_is_refused_with_a_false_allow(template, base_path, lasting_ser
 
 
 @pytest.mark.parametrize("base_path", contract().base_paths)
-def test_a_base_path_answers_otherwise_than_the_other(base_path, sqlite_server):
+def test_every_base_path_answers_alike(base_path, sqlite_server):
     client = client_of(sqlite_server)
     recorded = client.request("POST", f"{base_path}/organization/usage/events", json={"events": [EMAIL]})
     assert recorded.json()["accepted"] == 1
@@ -129,13 +129,13 @@ def test_a_base_path_answers_otherwise_than_the_other(base_path, sqlite_server):
     assert client.request("GET", f"{base_path}/health/ready").json() == {"status": "ok"}
 
 
-def test_a_path_that_the_contract_does_not_have_is_answered_with_more_than_404(sqlite_server):
+def test_a_path_that_the_contract_does_not_have_is_404(sqlite_server):
     for path in ("/", "/account", "/account/account/organization/usage", "/organization/usage/", "/organization"):
         answer = client_of(sqlite_server).request("GET", path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found"), path
 
 
-def test_a_get_and_its_head_have_different_headers(sqlite_server):
+def test_a_get_and_its_head_have_the_same_headers(sqlite_server):
     world = World.of(sqlite_server)
     client = world.client
     for operation in contract().operations.values():

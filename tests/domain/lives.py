@@ -25,7 +25,7 @@ class Life:
     zone_data_changed: bool = False
 
     def nearest(self, instant):
-        """Give what the store gives: the last written cycle that starts by then, and the first that starts after."""
+        """Return what the store gives: the last written cycle that starts by then, and the first that starts after."""
         before = [cycle for cycle in self.written if cycle.start <= instant][-1:]
         return before + [cycle for cycle in self.written if cycle.start > instant][:1]
 

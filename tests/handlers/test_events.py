@@ -24,14 +24,14 @@ def refused(answer, status, *pointers):
 
 
 def counted(client):
-    """Give what is counted: messages, SMS, calls, pending costs, and the sums as they are written."""
+    """Return what is counted: messages, SMS, calls, pending costs, and the sums as they are written."""
     usage = client.usage().json()
     channels = usage["channelUsages"]
     return usage["messageUsage"], channels["SMS"], channels["CALL"], usage["pendingCosts"]
 
 
 def sums(client):
-    """Give `budgetUsage`, `costSms` and `costCall` as the text that was sent."""
+    """Return `budgetUsage`, `costSms` and `costCall` as the text that was sent."""
     members = client.usage().text.strip("{").split(",")
     return [member.partition(":")[2] for member in members if member.startswith(('"budget', '"cost'))]
 

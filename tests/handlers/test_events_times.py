@@ -31,7 +31,7 @@ def messages(client):
 
 
 def booked(server, organization):
-    """Give where each event is booked: its id, the start of its cycle, and whether it is late."""
+    """Return where each event is booked: its id, the start of its cycle, and whether it is late."""
     statement = """
         SELECT event_id, cycle_starts_at, late, occurred_at FROM events WHERE organization_id = ? ORDER BY event_id
     """

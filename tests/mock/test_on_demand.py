@@ -20,7 +20,7 @@ PATHS = {
 
 
 def requests():
-    """Give a request that the contract accepts for each operation."""
+    """Return a request that the contract accepts for each operation."""
     for operation in contract().operations.values():
         item = contract().document["paths"][operation.path][operation.method.lower()]
         path = operation.path.format(**PATHS)
@@ -36,7 +36,7 @@ def requests():
 
 
 def answers(operation):
-    """Give each documented answer of an operation with the names of its examples."""
+    """Return each documented answer of an operation with the names of its examples."""
     item = contract().document["paths"][operation.path][operation.method.lower()]
     for status, answer in item["responses"].items():
         content = contract().resolve(answer).get("content", {}).get("application/json", {})
@@ -179,7 +179,7 @@ def test_a_browser_may_ask_from_anywhere_and_read_every_header(mock):
 
 
 def documented_headers():
-    """Give the name of each header that some answer of the contract has."""
+    """Return the name of each header that some answer of the contract has."""
     for operation in contract().document["paths"].values():
         for item in operation.values():
             for answer in item["responses"].values():

@@ -18,7 +18,7 @@ CHILDREN = os.environ.get("MUTANTS_CHILDREN", "2")
 
 
 def main(parts):
-    """Give 1 where a mutant lives without a reason, or a reason has no mutant."""
+    """Return 1 where a mutant lives without a reason, or a reason has no mutant."""
     totals: Counter[str] = Counter()
     missing = []
     for part in parts:

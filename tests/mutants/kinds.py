@@ -24,7 +24,7 @@ PLAIN = m.Name() | m.Attribute() | m.Call() | m.NamedExpr() | m.Subscript()
 
 
 def for_people(node: cst.CSTNode) -> bool:
-    """Tell whether it is a text with a space in it, also one of several parts."""
+    """Return whether it is a text with a space in it, also one of several parts."""
     texts = m.findall(node, m.SimpleString() | m.FormattedStringText())
     if not m.matches(node, m.SimpleString() | m.FormattedString() | m.ConcatenatedString()):
         return False
@@ -37,7 +37,7 @@ def a_text(node: cst.BaseString) -> Iterable[cst.BaseString]:
 
 
 def an_argument(node: cst.Call) -> Iterable[cst.Call]:
-    """Give None for an argument, or leave it out, unless it is for people."""
+    """Return None for an argument, or leave it out, unless it is for people."""
     if m.matches(node.func, m.Attribute(m.Name("logger"))):
         return
     for mutant in mutators.operator_arg_removal(node):

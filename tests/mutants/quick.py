@@ -31,7 +31,7 @@ def pytest_configure(config):
 
 @cache
 def remembering():
-    """Give the functions of the product that remember what they gave."""
+    """Return the functions of the product that remember what they gave."""
     modules = [module for name, module in sys.modules.items() if name.startswith("sendmeter")]
     return [found for module in modules for found in vars(module).values() if hasattr(found, "cache_clear")]
 

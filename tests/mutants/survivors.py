@@ -42,7 +42,7 @@ def read(ground: Path) -> tuple[Counter[str], list[Mutant]]:
 
 
 def reasons(part: str) -> dict[str, str]:
-    """Give the reason of each mutant of a part that may live."""
+    """Return the reason of each mutant of a part that may live."""
     known = tomllib.loads(REASONS.read_text())["reasons"]
     return {told: each["why"] for each in known for told in each["mutants"] if told.startswith(f"{part}/")}
 

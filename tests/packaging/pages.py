@@ -49,7 +49,7 @@ class Block:
 
 
 def blocks(text):
-    """Give the blocks of a page that are run."""
+    """Return the blocks of a page that are run."""
     found, end = [], 0
     for match in FENCED.finditer(text):
         above, end = text[end : match.start()], match.end()
@@ -61,7 +61,7 @@ def blocks(text):
 
 @cache
 def has_node():
-    """Tell whether there is a Node.js of version 18 or newer."""
+    """Return whether there is a Node.js of version 18 or newer."""
     node = shutil.which("node")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""
     return int((re.match(r"v(\d+)", version) or ["", "0"])[1]) >= 18
@@ -91,11 +91,11 @@ class Printed:
         self.outputs = outputs
 
     def __getitem__(self, part):
-        """Give what the one block that has this text in it printed."""
+        """Return what the one block that has this text in it printed."""
         return self._one(part, [output for block, output in self.outputs if part in block.lines])
 
     def below(self, part):
-        """Give what the one block that has this text right above it printed."""
+        """Return what the one block that has this text right above it printed."""
         return self._one(part, [output for block, output in self.outputs if part in block.above])
 
     @staticmethod

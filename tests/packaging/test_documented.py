@@ -16,7 +16,7 @@ TEXT = "\n".join(page.read_text() for page in PAGES)
 
 
 def commands(command=main, path="sendmeter"):
-    """Give each command that does something, with the words that run it."""
+    """Return each command that does something, with the words that run it."""
     if isinstance(command, click.Group):
         each = {name: command.get_command(None, name) for name in command.list_commands(None)}
         return [found for name, below in each.items() for found in commands(below, f"{path} {name}")]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live import ROOT
 
-LAYERS = "Calls go down: cli, mock, app, web and handlers, services, store and providers, domain, errors"
+LAYERS = "Calls go down: cli, mock, serving and gate, app, web and handlers, services, store, domain, errors"
 PEEWEE = "Nothing but the store sees peewee"
 OUT = "Nothing but the way out asks other servers"
 HTTP = "Nothing below web and handlers sees HTTP"
@@ -26,18 +26,22 @@ PLANTED = [
     (LAYERS, "sendmeter/web/envelope.py", "import sendmeter.app"),
     (LAYERS, "sendmeter/app.py", "import sendmeter.cli.main"),
     (LAYERS, "sendmeter/app.py", "import sendmeter.mock.app"),
-    (LAYERS, "sendmeter/contract/rules/answers.py", "import sendmeter.web.envelope"),
+    (LAYERS, "sendmeter/web/bridge.py", "import sendmeter.serving.room"),
+    (LAYERS, "sendmeter/serving/room.py", "import sendmeter.cli.serve"),
+    (LAYERS, "sendmeter/gate/rules/answers.py", "import sendmeter.mock.app"),
+    (LAYERS, "sendmeter/app.py", "import sendmeter.gate.rules"),
+    (LAYERS, "sendmeter/contract/document.py", "import sendmeter.gate.changes"),
     (LAYERS, "sendmeter/mock/app.py", "import sendmeter.cli.mock"),
     (PEEWEE, "sendmeter/services/usage.py", "import peewee"),
     (PEEWEE, "sendmeter/settings.py", "import peewee"),
     (PEEWEE, "sendmeter/domain/money.py", "import psycopg"),
     (PEEWEE, "handlers/usage.py", "from playhouse.pool import PooledSqliteDatabase"),
-    (LAYERS, "sendmeter/providers/telnyx.py", "import sendmeter.services.providers"),
-    (LAYERS, "sendmeter/providers/telnyx.py", "import sendmeter.store"),
-    (LAYERS, "sendmeter/domain/providers.py", "import sendmeter.providers.telnyx"),
-    (PEEWEE, "sendmeter/providers/telnyx.py", "import peewee"),
+    (LAYERS, "sendmeter/integrations/telnyx.py", "import sendmeter.services.providers"),
+    (LAYERS, "sendmeter/integrations/telnyx.py", "import sendmeter.store"),
+    (LAYERS, "sendmeter/domain/providers.py", "import sendmeter.integrations.telnyx"),
+    (PEEWEE, "sendmeter/integrations/telnyx.py", "import peewee"),
     (OUT, "sendmeter/services/polling.py", "import httpx"),
-    (OUT, "sendmeter/providers/ses.py", "import httpx"),
+    (OUT, "sendmeter/integrations/ses.py", "import httpx"),
     (OUT, "handlers/providers.py", "import requests"),
     (HTTP, "sendmeter/services/usage.py", "import flask"),
     (HTTP, "sendmeter/store/usage.py", "import http.client"),

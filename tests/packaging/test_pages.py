@@ -29,7 +29,7 @@ def answer(printed):
     return value
 
 
-def test_a_page_is_run_by_no_test():
+def test_each_page_is_run_by_a_test():
     assert [page.stem for page in pages.PAGES] == [
         "README",
         "client",
@@ -41,7 +41,7 @@ def test_a_page_is_run_by_no_test():
     ]
 
 
-def test_the_readme_does_not_count_what_it_reports(tmp_path):
+def test_the_readme_counts_what_it_reports(tmp_path):
     printed = pages.run(README, tmp_path)
     usage = answer(printed["/organization/usage -H"])
     assert (usage["messageUsage"], usage["budgetUsage"]) == (1, 0.0109)
@@ -51,7 +51,7 @@ def test_the_readme_does_not_count_what_it_reports(tmp_path):
     assert "Every counter is what its ledger adds up to (1 organization)." in printed["sendmeter verify"]
 
 
-def test_the_guide_for_senders_tells_of_another_course(tmp_path):
+def test_the_guide_for_senders_runs_as_it_says(tmp_path):
     printed = pages.run(SENDER, tmp_path)
     conflict = answer(printed['"quantity": 3}'])["error"]
     assert (conflict["code"], "quantity" in conflict["details"][0]["message"]) == ("conflict", True)
@@ -71,7 +71,7 @@ def test_the_guide_for_senders_tells_of_another_course(tmp_path):
     assert (usage["messageUsage"], usage["channelUsages"]["SMS"], usage["budgetUsage"]) == (51, 1293, 15.9447)
 
 
-def test_the_guide_for_client_developers_shows_other_numbers_than_were_reported(tmp_path):
+def test_the_guide_for_client_developers_shows_the_reported_numbers(tmp_path):
     printed = pages.run(CLIENT, tmp_path)
     assert "/organization/usage/history" in printed["openapi.json"].splitlines()
     usage = answer(printed["/account/organization/usage"])
@@ -95,7 +95,7 @@ def test_the_guide_for_client_developers_shows_other_numbers_than_were_reported(
     assert answer(printed["costs=known"])["budgetUsage"] == 37.347200001
 
 
-def test_the_guide_for_frontend_teams_shows_another_mock(tmp_path):
+def test_the_guide_for_frontend_teams_shows_the_mock_as_it_is(tmp_path):
     printed = pages.run(MOCK, tmp_path)
     assert answer(printed.below("Any bearer token will do"))["messageUsage"] == 13025
     recorded, event = answers(printed.below("once it is revoked"))
@@ -113,12 +113,12 @@ def test_the_guide_for_frontend_teams_shows_another_mock(tmp_path):
     assert answer(printed["example=quiet"])["messageUsage"] == 0
 
 
-def test_the_guide_for_frontend_teams_tells_of_another_scenario():
+def test_the_guide_for_frontend_teams_names_every_scenario():
     rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", MOCK.read_text(), re.MULTILINE)
     assert dict(rows) == {name: scenario.description for name, scenario in SCENARIOS.items()}
 
 
-def test_the_guide_for_operators_loses_something_on_its_way(tmp_path, empty_postgres_url):
+def test_the_guide_for_operators_loses_nothing(tmp_path, empty_postgres_url):
     printed = pages.run(OPERATOR, tmp_path, POSTGRES_URL=empty_postgres_url)
     assert answer(printed["keys revoke"])["error"]["code"] == "unauthorized"
     assert answer(printed["PATCH"])["nextAnchor"]["anchorDay"] == 31
@@ -137,7 +137,7 @@ def test_the_guide_for_operators_loses_something_on_its_way(tmp_path, empty_post
     ]
 
 
-def test_the_guide_to_costs_from_providers_settles_nothing(tmp_path):
+def test_the_guide_to_costs_from_providers_settles_costs(tmp_path):
     printed = pages.run(PROVIDERS, tmp_path)
     assert answer(printed["urlopen"]) == {"outcome": "settled"}
     usage = answer(printed.below("and usage has the cost"))
@@ -149,7 +149,7 @@ def test_the_guide_to_costs_from_providers_settles_nothing(tmp_path):
     assert "Removed telnyx." in printed["reseal"]
 
 
-def test_the_guide_for_fuzzing_shows_another_change_than_it_plants(tmp_path):
+def test_the_guide_for_fuzzing_shows_the_change_that_it_plants(tmp_path):
     printed = pages.run(FUZZING, tmp_path)
     assert printed["contract lint"].startswith("openapi.yaml is OpenAPI 3.0.3 and keeps our ")
     differences, _, compatible = printed["next.yaml"].partition("Compatible")
@@ -160,7 +160,7 @@ def test_the_guide_for_fuzzing_shows_another_change_than_it_plants(tmp_path):
     assert printed["next.yaml"].rstrip().endswith("No: a client breaks.")
 
 
-def test_a_block_is_run_that_is_not_to_be():
+def test_a_block_that_is_not_to_be_run_is_not_run():
     text = "```sh\na\n```\n<!-- not run: needs a disk -->\n```sh\nb\n```\n```text\nc\n```\nmore\n```sh\nd\n```\n"
     assert [(block.number, block.lines, block.above.strip()) for block in pages.blocks(text)] == [
         (2, "a\n", ""),
@@ -171,11 +171,11 @@ def test_a_block_is_run_that_is_not_to_be():
 REFUSED = [(pages.Block(1, "sh", "curl -w ' %{http_code}\\n' URL\n", "There is no room: 402."), "{} 402\n")]
 
 
-def test_a_refusal_of_which_the_page_tells_fails_it():
+def test_a_refusal_that_the_page_describes_is_no_failure():
     pages.check_statuses(REFUSED)
 
 
 @pytest.mark.parametrize("printed", ["{} 409\n", "{} 200\n", "{}\n"])
-def test_a_page_tells_of_a_refusal_that_does_not_come(printed):
+def test_a_refusal_that_the_page_describes_and_that_does_not_come_is_a_failure(printed):
     with pytest.raises(AssertionError):
         pages.check_statuses([(block, printed) for block, _ in REFUSED])

@@ -16,7 +16,7 @@ USED = {step["uses"] for _, step in STEPS if "uses" in step}
 
 
 @pytest.mark.parametrize(("job", "command"), RUN)
-def test_a_step_is_no_target_of_the_makefile(job, command):
+def test_each_step_is_a_target_of_the_makefile(job, command):
     words = command.split()
     assert words[0] == "make"
     assert words[1] in TARGETS
@@ -24,7 +24,7 @@ def test_a_step_is_no_target_of_the_makefile(job, command):
     assert re.fullmatch(r"make [a-z-]+", command)
 
 
-def test_a_job_lacks_what_makes_the_gate():
+def test_each_job_runs_what_makes_the_gate():
     commands = {job: [command for name, command in RUN if name == job] for job, _ in RUN}
     assert commands["test"][-3:] == ["make browser", "make test", "make check"]
     assert commands["contract"][-1] == "make contract-diff"
@@ -41,7 +41,7 @@ def test_a_job_lacks_what_makes_the_gate():
     assert CI["jobs"]["contract"]["steps"][0]["with"]["fetch-depth"] == "0"
 
 
-def test_a_variable_is_not_one_of_the_makefile():
+def test_each_variable_is_one_of_the_makefile():
     handed = {name: step["env"] for name, step in STEPS if "env" in step}
     assert handed["contract"] == {"BASE": "origin/${{ github.base_ref }}"}
     assert handed["fuzz"]["SEED"] == "${{ inputs.seed || github.run_id }}"
@@ -52,13 +52,13 @@ def test_a_variable_is_not_one_of_the_makefile():
     assert 2 * int(handed["fuzz"]["FUZZ_TIMEOUT"]) < 60 * int(CI["jobs"]["fuzz"]["timeout-minutes"])
 
 
-def test_the_nightly_report_is_lost():
+def test_the_nightly_report_is_kept():
     *_, upload = CI["jobs"]["fuzz"]["steps"]
     assert upload["if"] == "always()"
     assert f"FUZZ_REPORT:-{upload['with']['path']}}}" in (ROOT / "Makefile").read_text()
 
 
-def test_a_job_may_write_or_run_without_end():
+def test_no_job_may_write_or_run_without_end():
     assert CI["permissions"] == {"contents": "read"}
     assert CI["concurrency"]["group"]
     for job in CI["jobs"].values():
@@ -66,7 +66,7 @@ def test_a_job_may_write_or_run_without_end():
         assert 0 < int(job["timeout-minutes"]) <= 120
 
 
-def test_an_action_is_of_no_fixed_version_or_of_somebody_else():
+def test_each_action_has_a_fixed_version_and_a_known_owner():
     assert {
         "actions/checkout@v4",
         "actions/setup-node@v4",

@@ -19,7 +19,7 @@ SELECT 1 FROM pg_stat_activity WHERE application_name = 'sendmeter' AND datname 
 
 @contextmanager
 def watched(url):
-    """Give a function that tells whether a process has opened a database by now."""
+    """Return a function that tells whether a process has opened a database by now."""
     if url.startswith("sqlite:"):
         yield lambda pid: _has_open(pid, url.removeprefix("sqlite:///"))
         return

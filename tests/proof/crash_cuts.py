@@ -38,7 +38,7 @@ class Cuts:
         return pid
 
     def ended(self):
-        """Give the exit code of what was stopped."""
+        """Return the exit code of what was stopped."""
         return json.loads(self.popen.stdout.readline())[1]
 
     def _ask(self, url, command, before, signal_number):

@@ -56,7 +56,7 @@ class Requests:
         del self.events[:-MOST_OPEN], self.holds[:-MOST_OPEN]
 
     def _new(self, channel=None):
-        """Give the id of a new event, what is sent of it, and what it is then."""
+        """Return the id of a new event, what is sent of it, and what it is then."""
         event_id = f"{self.name}-{next(self.numbers)}"
         channel = channel or self.chance.choice(PLAIN)
         quantity = self.chance.randint(1, 9)

@@ -32,7 +32,7 @@ REPORTS = ROOT / "build" / "proof"
 
 
 def capped():
-    """Give caps of every kind, so that the limits tell what is held of each; one of them is soon full."""
+    """Return caps of every kind, so that the limits tell what is held of each; one of them is soon full."""
     channels = dict.fromkeys((*MESSAGES, *COSTED), PLENTY) | {SCARCE: SCARCE_CAP}
     return Caps(messages=PLENTY, budget_nano_usd=10**18, channels=channels)
 

@@ -6,7 +6,7 @@ import pytest
 
 
 def wanted_kills(default):
-    """Tell how often each configuration is killed."""
+    """Return how often each configuration is killed."""
     return int(os.environ.get("PROOF_KILLS", default))
 
 

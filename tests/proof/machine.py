@@ -83,7 +83,7 @@ class Machine(Checks, RuleBasedStateMachine):
         return self.model is not None and self.model.holds
 
     def moment(self, name):
-        """Give a time by where it lies."""
+        """Return a time by where it lies."""
         now, (start, end) = self.model.now, self.model.cycle(self.model.now)
         return {
             "unsaid": None,

@@ -83,7 +83,7 @@ def processes_of(server):
 
 
 def memory_mib(pids):
-    """Give the memory that processes have to themselves."""
+    """Return the memory that processes have to themselves."""
     rows = [row.split() for pid in pids for row in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
     return sum(int(row[1]) for row in rows if row[0] in ("Private_Clean:", "Private_Dirty:")) / 1024
 

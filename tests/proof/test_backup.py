@@ -144,7 +144,7 @@ def backups(request, tmp_path):
     return request.getfixturevalue("postgres_url"), DumpBackup(tmp_path, request.getfixturevalue("postgres"))
 
 
-def test_a_backup_lacks_what_was_acknowledged_before_or_cannot_be_served(backups, tmp_path):
+def test_a_backup_has_what_was_acknowledged_before_and_can_be_served(backups, tmp_path):
     url, backup = backups
     token = run_json("organizations", "create", "--name", "Kept", database_url=url)["apiKey"]
     made = []

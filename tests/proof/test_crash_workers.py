@@ -9,7 +9,7 @@ from tests.cli.processes import wait_until
 
 SCRIPT = """
 import logging, os, signal, socket, sys, time
-from sendmeter.cli.workers import Workers
+from sendmeter.serving.workers import Workers
 logging.basicConfig(level="INFO", format="%(message)s")
 
 def work(link):

@@ -118,7 +118,7 @@ def test_an_upgrade_that_waits_for_another_goes_on_when_that_is_killed(databases
 
 
 def waits(url, popen):
-    """Tell whether a process has come as far as to the database."""
+    """Return whether a process has come as far as to the database."""
     if url.startswith("sqlite:"):
         file = url.removeprefix("sqlite:///")
         with suppress(FileNotFoundError):

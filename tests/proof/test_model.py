@@ -20,7 +20,7 @@ SEED = int(os.environ.get("PROOF_SEED", "1"))
 
 
 def chosen(examples):
-    """Give how a machine is run: as often, and as long, as was asked for."""
+    """Return how a machine is run: as often, and as long, as was asked for."""
     return settings(
         max_examples=examples,
         stateful_step_count=STEPS,

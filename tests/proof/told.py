@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sendmeter.domain.events import UsageEvent
 from sendmeter.errors import Unauthorized
-from sendmeter.providers.delivery import Delivery
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.delivery import Delivery
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import corrections, events, providers, usage
 from sendmeter.services.polling import Poller
 from sendmeter.services.verify import differences

@@ -62,7 +62,7 @@ def place(store, organization, *asked, now=NOON, **more):
 
 
 def log(store, organization):
-    """Give the audit log as who did what, with the details, without the two entries that every organization has."""
+    """Return the audit log as who did what, with the details, without the two entries that every organization has."""
     entries = audit.newest(store, organization.number, 100)
     return [(each.by, each.action, each.details) for each in entries if each.by != "test"]
 

@@ -72,7 +72,7 @@ def _read(end):
 
 @contextmanager
 def severed(url):
-    """Give the wire, and the URL of the same database behind it."""
+    """Return the wire, and the URL of the same database behind it."""
     parts = urlsplit(url)
     server = str(Path(parse_qs(parts.query)["host"][0]) / SOCKET)
     folder = Path(tempfile.mkdtemp(prefix="sm", dir="/tmp"))

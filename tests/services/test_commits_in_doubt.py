@@ -18,7 +18,7 @@ from tests.services.severed import severed
 
 @pytest.fixture
 def doubt(postgres_url):
-    """Give a wire that can be severed, and a store behind it."""
+    """Return a wire that can be severed, and a store behind it."""
     with severed(postgres_url) as (wire, url), closing(Store(url)) as store:
         yield wire, store
         assert (wire.armed, wire.severed) == (0, 1)

@@ -1,7 +1,6 @@
 """History is what one gets by adding up the ledger, by month, by cycle and by day, from counters alone."""
 
 import random
-import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -195,20 +194,17 @@ def test_only_the_history_of_a_cycle_that_is_owed_costs_is_refused(store, groupi
     assert history(store, organization, *october, grouping, known=False, failing_before=NOON - DAY)
 
 
-def test_five_years_of_days_are_given_in_well_under_a_second(store):
+def test_five_years_of_days_add_up(store):
+    """How many queries they take is in `tests/proof/test_history_speed.py`."""
     organization = founded(store)
     first, last = date(2021, 11, 21), date(2026, 11, 20)
     numbers = range(utc_day(datetime(2021, 11, 21, tzinfo=UTC)), utc_day(NOON) + 1)
     values = ", ".join(f"({organization.number}, {day}, '{name}', 1, 1, 0)" for day in numbers for name in CHANNELS)
     columns = "organization_id, day, channel, quantity, cost_nano_usd, pending"
     store.write(lambda: store.execute(f"INSERT INTO day_counters ({columns}) VALUES {values}"))
-    taken = []
     for grouping in ("day", "calendar"):
-        started = time.perf_counter()
         periods = history(store, organization, first, last, grouping)
-        taken.append(time.perf_counter() - started)
         assert sum(period.usage.messages for period in periods) == 5 * len(numbers)
-    assert max(taken) < 1, taken
 
 
 def test_a_cycle_that_was_written_under_other_rules_of_its_zone_is_joined_by_its_neighbours(sqlite_store):

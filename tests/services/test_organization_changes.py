@@ -28,7 +28,7 @@ def change(store, organization, now=NOON, by="key_1", **wanted):
 
 
 def reasons(store, organization):
-    """Give start, end, day, zone and reason of each written cycle."""
+    """Return start, end, day, zone and reason of each written cycle."""
     return [(row[1] // 10**6, row[2] // 10**6, *row[3:]) for row in rows(store, "cycles", organization)]
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from sendmeter.domain.providers import LONGEST_WAIT
 from sendmeter.errors import Unavailable
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import corrections, providers, usage
 from sendmeter.services.polling import QUESTIONS_AT_ONCE, Poller
 from sendmeter.services.vault import Vault, new_key
 from sendmeter.store import messages as stored_messages
 from sendmeter.store import providers as stored
+from tests.integrations.standin import StandIn
 from tests.live import Clock
-from tests.providers.standin import StandIn
 from tests.services.calls import TICK, USD, check, entry, founded, read, record
 
 SID = "SM{:032x}"

@@ -9,13 +9,13 @@ import pytest
 
 from sendmeter.domain.providers import Health, Trouble
 from sendmeter.errors import NotFound, Unavailable
-from sendmeter.providers.outgoing import Outgoing
+from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import providers
 from sendmeter.services.providers import Status
 from sendmeter.services.vault import Vault, new_key
+from tests.integrations.signed import SES_ACCOUNT, Amazon, ses_event, sns
+from tests.integrations.standin import StandIn
 from tests.live import NOON
-from tests.providers.signed import SES_ACCOUNT, Amazon, ses_event, sns
-from tests.providers.standin import StandIn
 from tests.services.calls import founded, log, record
 
 TWILIO = {"accountSid": f"AC{1:032x}", "authToken": "s3cret-token"}

@@ -141,8 +141,8 @@ def test_a_server_that_takes_connections_and_says_nothing_is_waited_for_once_by_
         ("42601", None),
     ],
 )
-def test_a_failure_of_postgresql_is_taken_for_a_mistake_of_ours(sqlstate, cause):
+def test_a_failure_of_postgresql_is_not_reported_as_a_mistake_of_ours(sqlstate, cause):
     error = psycopg.errors.lookup(sqlstate)("it says why,\n\ton two lines")
     wrapped = peewee.OperationalError(error, *error.args)
     assert failures.cause_of(wrapped) == cause
-    assert failures.told(wrapped) == f"it says why, on two lines ({sqlstate})"
+    assert failures.in_one_line(wrapped) == f"it says why, on two lines ({sqlstate})"

@@ -37,7 +37,7 @@ class Explaining(Store):
         return super().execute(statement, parameters)
 
     def plans_of(self, call):
-        """Give each step of each plan of what a call executes, but the steps that only put others together."""
+        """Return each step of each plan of what a call executes, but the steps that only put others together."""
         self.plans.clear()
         call()
         assert self.plans

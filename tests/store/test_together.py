@@ -39,7 +39,7 @@ def commits(store, monkeypatch):
     return counted
 
 
-def test_each_has_a_commit_of_its_own(store, organization, monkeypatch):
+def test_pieces_of_work_that_run_together_share_a_commit(store, organization, monkeypatch):
     committed = commits(store, monkeypatch)
     found = store.together([recording(store, organization, f"e{number}") for number in range(10)])
     assert [each.accepted for each in found] == [1] * 10
@@ -47,14 +47,14 @@ def test_each_has_a_commit_of_its_own(store, organization, monkeypatch):
     assert messages(store, organization) == 10
 
 
-def test_nothing_to_do_asks_the_database(store):
+def test_nothing_to_do_does_not_ask_the_database(store):
     def ask():
         raise AssertionError("asked")
 
     assert store.together([], ask) == []
 
 
-def test_one_that_is_refused_takes_others_with_it_or_leaves_something_behind(store, organization):
+def test_one_that_is_refused_leaves_the_others_and_nothing_of_its_own(store, organization):
     recording(store, organization, "known", quantity=5)()
 
     def half_done():
@@ -74,7 +74,7 @@ def test_one_that_is_refused_takes_others_with_it_or_leaves_something_behind(sto
     assert verify.differences(store, organization) == []
 
 
-def test_one_does_not_see_what_one_before_it_wrote(store, organization):
+def test_a_piece_of_work_sees_what_one_before_it_wrote(store, organization):
     same = [recording(store, organization, "same") for _ in range(3)]
     other = recording(store, organization, "same", quantity=2)
     *found, conflict = store.together([*same, other])
@@ -83,7 +83,7 @@ def test_one_does_not_see_what_one_before_it_wrote(store, organization):
     assert messages(store, organization) == 1
 
 
-def test_a_database_that_fails_in_one_of_them_fails_all(store, organization):
+def test_a_database_that_fails_in_one_piece_of_work_does_not_fail_the_others(store, organization):
     def broken():
         return store.write(lambda: store.execute("INSERT INTO holds (organization_id) VALUES (1)"))
 
@@ -92,7 +92,7 @@ def test_a_database_that_fails_in_one_of_them_fails_all(store, organization):
     assert messages(store, organization) == 2
 
 
-def test_a_commit_that_fails_is_told_as_done(store, organization, monkeypatch):
+def test_a_commit_that_fails_is_not_reported_as_done(store, organization, monkeypatch):
     failures = iter([True])
     commit = store.database.commit
 
@@ -107,7 +107,7 @@ def test_a_commit_that_fails_is_told_as_done(store, organization, monkeypatch):
     assert messages(store, organization) == 2
 
 
-def test_a_busy_database_is_waited_for_by_each_of_them(tmp_path):
+def test_a_busy_database_is_waited_for_once_by_all(tmp_path):
     with closing(Store(f"sqlite:///{tmp_path}/test.db", busy_timeout_seconds=0.1)) as store:
         upgrade(store)
         made = organizations.create(store, "Test", Anchor(1, "UTC"), Caps(), NOON, by="test").organization
@@ -130,7 +130,7 @@ def test_a_busy_database_is_waited_for_by_each_of_them(tmp_path):
         assert messages(store, made) == 0
 
 
-def test_two_processes_that_each_have_several_block_each_other(store, organization):
+def test_two_processes_that_each_have_several_do_not_block_each_other(store, organization):
     """On PostgreSQL each takes counters, then events that the other has: without the lock first they would deadlock."""
     with closing(Store(store.url)) as other:
         barrier = threading.Barrier(2)

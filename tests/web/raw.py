@@ -63,7 +63,7 @@ class Line:
         return Reply(made.status, headers, self.stream.read(length)) if with_body else made
 
     def ended(self):
-        """Tell whether the server closes the connection, with nothing more to say."""
+        """Return whether the server closes the connection, with nothing more to say."""
         return self.stream.read(1) == b""
 
 
@@ -106,7 +106,7 @@ class Caller:
         return reply
 
     def stored(self):
-        """Give the ids of the organization's events."""
+        """Return the ids of the organization's events."""
         store = self.server.store
         statement = "SELECT event_id FROM events WHERE organization_id = ? ORDER BY event_id"
         rows = store.read(lambda: store.execute(statement, (self.organization.number,)).fetchall())

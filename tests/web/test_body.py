@@ -23,7 +23,7 @@ TAKEN = ["application/json", "application/cloudevents+json"]
 
 
 def refusal(body):
-    """Give the one thing that is said of a refused body; it is told of the body as a whole."""
+    """Return the one thing that is said of a refused body; it is told of the body as a whole."""
     with pytest.raises(InvalidRequest) as refused:
         read_json(body)
     (fault,) = refused.value.faults

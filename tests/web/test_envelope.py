@@ -39,7 +39,7 @@ def ask(process, method, path, **options):
 
 
 def lines_of(process, tracking_id, count=1):
-    """Give a request's lines of the log, which are written after its answer: wait for as many as there should be."""
+    """Return a request's lines of the log, which are written after its answer: wait for as many as there should be."""
     deadline = time.monotonic() + 3
     while True:
         found = [line for line in process.log.read_text().splitlines() if tracking_id in line]

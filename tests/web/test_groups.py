@@ -45,7 +45,7 @@ def at_once(server, sends):
         return [answer.result(30) for answer in answers]
 
 
-def test_each_that_waits_has_a_commit_of_its_own(server, committed):
+def test_requests_that_wait_share_a_commit(server, committed):
     _, client = server.organization()
     clients = [server.client(client.token) for _ in range(12)]
     committed.clear()
@@ -58,7 +58,7 @@ def test_each_that_waits_has_a_commit_of_its_own(server, committed):
     assert client.usage().json()["messageUsage"] == 12
 
 
-def test_one_answer_is_given_to_another(server):
+def test_each_request_gets_its_own_answer(server):
     """Of each kind one: what is wrong with it is told to whoever sent it, and nobody else loses anything."""
     organization, client = server.organization()
     client.record({**EVENT, "id": "known", "quantity": 5})
@@ -86,7 +86,7 @@ def test_one_answer_is_given_to_another(server):
     assert verify.differences(server.store, organization) == []
 
 
-def test_many_small_ones_make_a_large_one_wait_for_all(server, committed):
+def test_a_group_takes_no_more_bytes_than_one_request_may_have(server, committed):
     """A group takes no more bytes than one request may have."""
     _, client = server.organization()
     large = [
@@ -100,7 +100,7 @@ def test_many_small_ones_make_a_large_one_wait_for_all(server, committed):
     assert client.usage().json()["messageUsage"] == 4_000
 
 
-def test_a_refusal_makes_requests_wait_for_other_processes(server, committed):
+def test_a_refusal_does_not_make_requests_wait_for_other_processes(server, committed):
     """Recording locks events, then counters. Two in one transaction on PostgreSQL would lock events behind counters."""
     _, client = server.organization()
     client.record({**EVENT, "id": "known", "quantity": 5})
@@ -112,7 +112,7 @@ def test_a_refusal_makes_requests_wait_for_other_processes(server, committed):
     assert len(committed) == 1 + (1 if server.store.is_sqlite else 3)
 
 
-def test_a_key_with_more_space_before_it_is_in_another_lane(server):
+def test_a_key_with_more_space_before_it_is_in_the_same_lane(server):
     _, client = server.organization()
     padded = [server.client(None) for _ in range(5)]
     headers = {"authorization": f"Bearer \t {client.token}"}
@@ -132,7 +132,7 @@ def test_a_key_with_more_space_before_it_is_in_another_lane(server):
     assert client.usage().json()["messageUsage"] == 4
 
 
-def test_an_answer_is_another_in_a_group_than_alone(server):
+def test_an_answer_in_a_group_is_the_same_as_alone(server):
     """The same requests of two organizations: of one together, of the other one after the other."""
     hold = {"channel": "EMAIL", "quantity": 1}
 
@@ -154,11 +154,11 @@ def test_an_answer_is_another_in_a_group_than_alone(server):
     assert [told(answer) for answer in together] == [told(answer) for answer in apart]
 
 
-def test_an_operation_that_is_answered_together_is_not_in_the_contract():
+def test_each_operation_that_is_answered_together_is_in_the_contract():
     assert set(contract().operations) >= {*_TOGETHER, *_FEW_ROWS, *_COUNTING}
 
 
-def test_each_of_a_group_waits_for_the_lock_that_the_first_waited_for_in_vain(postgres_url, clock):
+def test_a_group_waits_once_for_a_lock_that_does_not_come(postgres_url, clock):
     """Settling adds to counters, so that on PostgreSQL each is a transaction of its own, and waits for itself."""
     store = Store(postgres_url, busy_timeout_seconds=0.3)
     with closing(store), live_server(store, clock, max_waiting=100, busy_timeout_seconds=0.3) as server:
@@ -183,7 +183,7 @@ def test_each_of_a_group_waits_for_the_lock_that_the_first_waited_for_in_vain(po
         assert client.request("POST", f"{path}/h0/settle", json={}).status_code == 200
 
 
-def test_a_name_in_one_body_fails_a_whole_group(server):
+def test_a_name_in_one_body_does_not_fail_a_group(server):
     """An extension of a CloudEvent may be called as the member that a batch of ours has its events in."""
     _, client = server.organization()
     headers = {"content-type": "application/cloudevents+json"}

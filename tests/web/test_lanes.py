@@ -53,7 +53,7 @@ def answered(*rounds, threads=None):
 
 
 @pytest.mark.parametrize("failure", [Panic("panic"), StopIteration()])
-def test_a_lane_ends_with_what_nobody_expected(failure):
+def test_a_lane_goes_on_after_what_nobody_expected(failure):
     rounds = [[Sent("a")], [Sent("b"), Sent(failure), Sent("c")], [Sent("d")]]
     found, _ = answered(*rounds)
     assert found[0] == ["a"]
@@ -61,14 +61,14 @@ def test_a_lane_ends_with_what_nobody_expected(failure):
     assert found[2] == ["d"]
 
 
-def test_an_error_of_one_is_told_to_all():
+def test_an_error_of_one_request_is_answered_to_that_one_alone():
     conflict = Conflict("known")
     found, sizes = answered([Sent("a"), Sent("b"), Sent(conflict), Sent("c")])
     assert found == [["a", "b", conflict, "c"]]
     assert sizes == [1, 3]
 
 
-def test_a_thread_that_cannot_be_started_ends_a_lane():
+def test_a_thread_that_cannot_be_started_does_not_end_a_lane():
     class NoThreads(ThreadPoolExecutor):
         refusals = iter([True])
 
@@ -82,7 +82,7 @@ def test_a_thread_that_cannot_be_started_ends_a_lane():
     assert sizes == [1]
 
 
-def test_a_group_has_more_than_it_may_take():
+def test_a_group_has_no_more_than_it_may_take():
     many = [Sent(number) for number in range(1 + MOST_REQUESTS + 5)]
     found, sizes = answered(many)
     assert found == [list(range(len(many)))]
@@ -92,7 +92,7 @@ def test_a_group_has_more_than_it_may_take():
     assert answered([*large, Sent(4, bytes(2 * MOST_BYTES))])[1] == [1, 2, 1, 1]
 
 
-def test_one_who_does_not_wait_any_more_keeps_others_from_their_answers():
+def test_a_client_that_is_gone_does_not_keep_others_from_their_answers():
     async def send():
         go_on = threading.Event()
 

@@ -27,7 +27,7 @@ def key(number=1):
 
 
 def taken(rates, caller, times=1):
-    """Tell how many of a key's requests are taken."""
+    """Return how many of a key's requests are taken."""
     return sum(_is_taken(rates, caller) for _ in range(times))
 
 

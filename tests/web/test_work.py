@@ -101,7 +101,7 @@ WORK = {
 }
 
 
-def test_an_operation_does_more_work_than_is_written_down(server, counted, store):
+def test_each_operation_does_the_work_that_is_written_down(server, counted, store):
     organization, _ = server.organization()
     client = server.client(server.key(organization, *SCOPES).token)
     client.usage()
@@ -114,7 +114,7 @@ def test_an_operation_does_more_work_than_is_written_down(server, counted, store
     assert found == {name: (row if store.is_sqlite else column, commit) for name, (column, row, commit) in WORK.items()}
 
 
-def test_requests_that_record_at_once_do_work_each_for_itself(server, counted):
+def test_requests_that_record_at_once_share_their_work(server, counted):
     """One key, one organization: but for the keys, twenty requests in a group ask no more than one does."""
     _, client = server.organization()
     client.record(*events(1, "first"))
@@ -125,7 +125,7 @@ def test_requests_that_record_at_once_do_work_each_for_itself(server, counted):
     assert counted.work() == ((5 + 20 + 4) if server.store.is_sqlite else (6 + 20 + 5), 2)
 
 
-def test_something_is_compiled_or_looked_at_anew_at_a_request(server, monkeypatch):
+def test_nothing_is_compiled_or_inspected_again_at_a_request(server, monkeypatch):
     organization, _ = server.organization()
     client = server.client(server.key(organization, *SCOPES).token)
     made = []

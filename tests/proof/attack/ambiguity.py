@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
-with_parser = re._parser  # ruff: noqa: SLF001 - Python gives no other way to an expression's parts
+with_parser = re._parser  # Python gives no other way to an expression's parts
 codes = re._constants
 # More than that often is as good as without end, and less is written out.
 MOST_WRITTEN_OUT = 3
@@ -47,7 +47,7 @@ NOTHING = Part(empty=True, first=frozenset(), last=frozenset())
 
 
 def automaton_of(pattern: str, flags: int = 0) -> Automaton:
-    """Make the automaton of an expression. Raises ValueError where it has what no automaton can."""
+    """Make the automaton of an expression. Raises ValueError if it has what no automaton can."""
     made = Automaton()
     _sequence(with_parser.parse(pattern, flags), made)
     return made
@@ -119,7 +119,7 @@ def _characters(code, argument) -> frozenset[str]:
 
 
 def is_exponential(made: Automaton) -> bool:
-    """Tell whether a position leads back to itself by two ways over one text."""
+    """Return whether a position leads back to itself by two ways over one text."""
     if made.is_double:
         return True
     steps = _pairs(made)
@@ -132,7 +132,7 @@ def is_exponential(made: Automaton) -> bool:
 
 
 def is_polynomial(made: Automaton) -> bool:
-    """Tell whether a position leads to itself and to another, and that one to itself, over one text."""
+    """Return whether a position leads to itself and to another, and that one to itself, over one text."""
     cyclic = [each for each in range(len(made.reads)) if each in _reached(each, made.follow)]
     pairs = [(one, other) for one, other in product(cyclic, cyclic) if one != other]
     return any((one, other, other) in _reached_triples((one, one, other), made) for one, other in pairs)
@@ -151,7 +151,7 @@ def _pairs(made: Automaton) -> dict[tuple[int, int], set[tuple[int, int]]]:
 
 
 def _reached(start, steps) -> set:
-    """Give all that is reached in one step or more."""
+    """Return all that is reached in one step or more."""
     found, ahead = set(), list(steps[start])
     while ahead:
         here = ahead.pop()

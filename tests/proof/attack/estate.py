@@ -19,7 +19,7 @@ def tables(store):
 
 
 def rows(store):
-    """Give all rows of all tables."""
+    """Return all rows of all tables."""
     return store.read(
         lambda: {
             table: sorted(map(repr, store.execute(f"SELECT * FROM {table}").fetchall())) for table in tables(store)
@@ -37,7 +37,7 @@ def same_answer(answer, *names):
 
 
 def request_of(operation_id, names):
-    """Give method, path and JSON of an operation's valid request, for a client of requests as bytes."""
+    """Return method, path and JSON of an operation's valid request, for a client of requests as bytes."""
     path, body = REQUESTS[operation_id]
     return OPERATIONS[operation_id].method, path.format(**names), body
 

@@ -26,7 +26,7 @@ def resolved(schema):
 
 
 def json_bodies():
-    """Give operation, media type and schema of each body that is read as JSON."""
+    """Return operation, media type and schema of each body that is read as JSON."""
     for operation in contract().operations.values():
         document = contract().document["paths"][operation.path][operation.method.lower()]
         content = contract().resolve(document.get("requestBody", {})).get("content", {})
@@ -36,7 +36,7 @@ def json_bodies():
 
 
 def example_of(schema):
-    """Give the simplest valid value of a schema."""
+    """Return the simplest valid value of a schema."""
     schema = resolved(schema)
     if "oneOf" in schema or "anyOf" in schema:
         return example_of((schema.get("oneOf") or schema["anyOf"])[0])
@@ -58,7 +58,7 @@ def example_of(schema):
 
 
 def places(schema, path=()):
-    """Give each schema within a body with its way there: names of members, and 0 for the items of a list.
+    """Return each schema within a body with its way there: names of members, and 0 for the items of a list.
 
     A shape that a discriminator chooses is named on the way, with the value that chooses it.
     """
@@ -102,7 +102,7 @@ def body_with(schema, path, value):
 
 
 def bounds(schema, accepts):
-    """Give the values at and past the bounds of a schema of a string, a number, a list or an object."""
+    """Return the values at and past the bounds of a schema of a string, a number, a list or an object."""
     match schema.get("type"):
         case "string" if "maxLength" in schema:
             yield from _of_text(schema, accepts)

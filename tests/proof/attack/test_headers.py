@@ -51,7 +51,7 @@ def check(reply, *, is_page=False):
 
 
 @pytest.mark.parametrize("operation_id", OPERATIONS)
-def test_an_answer_lacks_a_header_or_tells_of_the_inside(shared_server, target, operation_id):
+def test_each_answer_has_its_headers_and_reveals_nothing_of_the_inside(shared_server, target, operation_id):
     """Each operation, asked rightly and wrongly; from a page of another origin, too."""
     method, path, body = request_of(operation_id, target.names)
     key = f"Authorization: Bearer {target.client.token}"
@@ -82,7 +82,7 @@ def test_an_answer_lacks_a_header_or_tells_of_the_inside(shared_server, target, 
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_lets_others_script_or_frame_it(caller, path):
+def test_no_page_lets_others_script_or_frame_it(caller, path):
     reply = caller.send(caller.head(f"GET {path}", "Origin: https://evil.example"))
     assert reply.status == 200
     check(reply, is_page=True)
@@ -102,13 +102,13 @@ def test_a_page_lets_others_script_or_frame_it(caller, path):
      b"GET /" + b"a" * 70_000, b"POST /organization/usage/events HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"],
     ids=lambda value: repr(value)[:30],
 )  # fmt: skip
-def test_an_answer_to_what_is_no_http_lacks_a_header(caller, data):
+def test_an_answer_to_what_is_not_http_has_the_security_headers(caller, data):
     reply = caller.send(data)
     assert reply.status == 400
     check(reply)
 
 
-def test_a_failure_tells_of_the_inside(sqlite_server):
+def test_a_failure_reveals_nothing_of_the_inside(sqlite_server):
     """Every operation, with the tables gone that it needs: the body says nothing, not even which."""
     world = World.of(sqlite_server)
     break_database(sqlite_server)
@@ -123,7 +123,7 @@ def test_a_failure_tells_of_the_inside(sqlite_server):
     assert failed >= 18
 
 
-def test_an_answer_of_a_server_that_has_no_time_or_no_database_lacks_a_header(sqlite_server):
+def test_an_answer_of_a_server_without_time_or_database_has_the_security_headers(sqlite_server):
     world = World.of(sqlite_server)
     data = head("POST", EVENTS, f"Authorization: Bearer {world.client.token}", body=EMAIL)
     with live_server(sqlite_server.store, sqlite_server.clock, max_waiting=0) as busy, Line(busy.url) as line:
@@ -143,7 +143,7 @@ def test_an_answer_of_a_server_that_has_no_time_or_no_database_lacks_a_header(sq
     ["Host", "X-Forwarded-Host", "Forwarded", "X-Forwarded-For", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Port",
      "X-Host", "True-Client-IP", "X-Forwarded-Server", "X-Client-IP", "Client-IP"],
 )  # fmt: skip
-def test_an_answer_follows_what_a_client_says_of_itself(shared_server, target, name):
+def test_no_answer_follows_what_a_client_says_of_itself(shared_server, target, name):
     """Links are made from `SENDMETER_PUBLIC_URL` alone; nobody is let in for where he says that he comes from."""
     path, key = "/organization/providers", f"Authorization: Bearer {target.client.token}"
     with Line(shared_server.url) as line:
@@ -159,7 +159,7 @@ def test_an_answer_follows_what_a_client_says_of_itself(shared_server, target, n
             assert line.reply().status == 401
 
 
-def test_a_server_is_reached_from_elsewhere_unless_it_is_told_to_be(tmp_path):
+def test_a_server_listens_on_loopback_unless_configured_otherwise(tmp_path):
     url = f"sqlite:///{tmp_path}/test.db"
     run_json("organizations", "create", "--name", "Test", database_url=url)
     with served_process(url, tmp_path) as process:
@@ -175,10 +175,10 @@ def test_a_server_is_reached_from_elsewhere_unless_it_is_told_to_be(tmp_path):
         assert "203.0.113.9" not in process.log.read_text()
 
 
-def test_what_is_said_of_who_is_behind_a_proxy_is_read():
+def test_forwarding_headers_are_not_read():
     assert configured(object()).proxy_headers is False
 
 
-def test_the_contract_tells_which_version_of_what_answers():
+def test_the_contract_does_not_reveal_which_software_answers():
     told = contract().json_bytes.decode()
     assert not re.search(r"uvicorn|flask|werkzeug|connexion|peewee|starlette|psycopg|python/", told, re.IGNORECASE)

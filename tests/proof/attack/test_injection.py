@@ -70,7 +70,7 @@ def ask(process, method, path, **options):
 
 
 def log_of(process):
-    """Give the log, but for what tells users of its start."""
+    """Return the log, but for what tells users of its start."""
     return "".join(line for line in process.log.read_text().splitlines(keepends=True) if " listens on http" not in line)
 
 
@@ -91,7 +91,7 @@ def send(process, data):
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=ascii)
-def test_a_line_of_the_log_is_forged(process, broken):
+def test_no_line_of_the_log_can_be_forged(process, broken):
     text = f"a{broken}{FORGED}"
     key, quoted, raw = f"Authorization: Bearer {process.token}".encode(), quote(text, safe=""), text.encode("utf-8")
     for start in (
@@ -111,7 +111,7 @@ def test_a_line_of_the_log_is_forged(process, broken):
     check_lines(process)
 
 
-def test_what_a_failure_tells_the_log_is_more_than_one_record(process):
+def test_a_failure_is_one_record_of_the_log(process):
     """What was raised is written on lines of its own, each of which can be told from the beginning of a record."""
     with closing(sqlite3.connect(process.folder / "test.db")) as connection:
         connection.execute("ALTER TABLE cycle_counters RENAME TO elsewhere")
@@ -124,7 +124,7 @@ def test_what_a_failure_tells_the_log_is_more_than_one_record(process):
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=ascii)
-def test_what_was_raised_forges_a_record(broken):
+def test_no_exception_can_forge_a_record(broken):
     """Whatever a library says, of what was sent perhaps."""
     try:
         raise ValueError(f"a{broken}{FORGED}")  # noqa: TRY301 - it is to have a traceback
@@ -137,7 +137,7 @@ def test_what_was_raised_forges_a_record(broken):
     assert not any(line.startswith(FORGED[:10]) for line in lines)
 
 
-def test_a_key_a_secret_or_a_body_is_in_the_log(process):
+def test_no_key_secret_or_body_is_in_the_log(process):
     lost = process.token[::-1].replace("_ks_retemdnes", "")
     shown = {
         "the key": process.token.removeprefix("sendmeter_sk_"),
@@ -178,7 +178,7 @@ def test_a_key_a_secret_or_a_body_is_in_the_log(process):
     check_lines(process)
 
 
-def test_the_log_tells_sql_at_its_most_talkative():
+def test_the_log_has_no_sql_at_its_most_verbose():
     levels = {name: logging.getLogger(name).level for name in ("peewee", "httpcore", "httpx")}
     root, handlers = logging.getLogger().level, list(logging.getLogger().handlers)
     try:
@@ -192,7 +192,7 @@ def test_the_log_tells_sql_at_its_most_talkative():
             logging.getLogger(name).setLevel(level)
 
 
-def test_what_is_sent_is_read_as_sql_or_changed(server):
+def test_what_is_sent_is_stored_unchanged_and_never_read_as_sql(server):
     """Wherever a text may be anything, it comes back as it was sent, and nothing else is there or gone."""
     organization, client = server.organization()
     server.organization()
@@ -215,7 +215,7 @@ def test_what_is_sent_is_read_as_sql_or_changed(server):
     assert organization.organization_id
 
 
-def test_sql_is_put_together_from_what_was_sent():
+def test_no_sql_is_built_from_what_was_sent():
     """A statement is text of our own: what is put into one are names of columns and tables, and `?` for parameters."""
     names = re.compile(r"_?[A-Z_]+|table|columns|key|row|rows|sums|order|select|period|name")
     for path in sorted(Path(store.__file__).parent.glob("*.py")):

@@ -31,14 +31,14 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("path", OTHERS)
-def test_a_path_that_nobody_documented_answers(caller, path):
+def test_an_undocumented_path_is_not_found(caller, path):
     for method in ("GET", "POST"):
         reply = caller.send(caller.head(f"{method} {path}"))
         assert reply.status in (400, 404), (method, path, reply)
         check_refusal(reply, reply.status, reply.json()["error"]["code"])
 
 
-def test_a_file_of_the_page_is_served_that_the_page_does_not_need(caller):
+def test_only_the_files_that_the_page_needs_are_served(caller):
     for each in (files("flask_swagger_ui") / "dist").iterdir():
         status = caller.send(caller.head(f"GET /docs/{each.name}")).status
         assert (status == 200) == (f"/docs/{each.name}" in PAGES), each.name
@@ -50,7 +50,7 @@ FORMS = [
 ]  # fmt: skip
 
 
-def test_another_writing_of_a_path_is_the_path(shared_server, world):
+def test_another_spelling_of_a_path_is_not_the_path(shared_server, world):
     """A proxy that guards a path guards the path: whatever it takes for another is another to us."""
     caller = Caller(shared_server, world.organization, world.client.token)
     for operation_id in OPERATIONS:
@@ -64,7 +64,7 @@ def test_another_writing_of_a_path_is_the_path(shared_server, world):
 
 
 @pytest.mark.parametrize("base_path", contract().base_paths)
-def test_another_case_of_a_path_is_the_path(caller, base_path):
+def test_another_case_of_a_path_is_not_the_path(caller, base_path):
     for operation in OPERATIONS.values():
         path = f"{base_path}{operation.path}".replace("{", "").replace("}", "")
         for written in (
@@ -77,7 +77,7 @@ def test_another_case_of_a_path_is_the_path(caller, base_path):
                 assert caller.send(caller.head(f"{operation.method} {written}")).status == 404, written
 
 
-def test_an_encoded_slash_parts_a_path(caller):
+def test_an_encoded_slash_does_not_divide_a_path(caller):
     """Proxies differ in whether `%2f` is a slash: here no path is found by it, with the key or without."""
     for path in ("/organization%2fusage", "/organization/usage%2Fevents", "/health%2flive", "/organization%252fusage",
                  "/organization%5cusage", "/%256frganization/usage", "/account%2forganization/usage"):  # fmt: skip
@@ -96,7 +96,7 @@ def test_an_encoded_slash_parts_a_path(caller):
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
-def test_a_header_or_a_parameter_makes_a_method_another(caller, header, method):
+def test_no_header_or_parameter_changes_the_method(caller, header, method):
     reply = caller.send(caller.head("GET /organization/usage/events", header.format(method)))
     assert (reply.status, list(reply.json())) == (200, ["items"])
     assert caller.send(caller.head(f"GET /organization/usage?_method={method}")).status == 400
@@ -107,13 +107,13 @@ def test_a_header_or_a_parameter_makes_a_method_another(caller, header, method):
     "header",
     ["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Prefix", "X-Script-Name", "X-Forwarded-Path", "Content-Location"],
 )
-def test_a_header_names_another_path(caller, header):
+def test_no_header_changes_the_path(caller, header):
     reply = caller.send(caller.head("GET /health/live", f"{header}: /organizations"))
     assert reply.json() == {"status": "ok"}
     assert caller.send(caller.head("GET /nowhere", f"{header}: /health/live")).status == 404
 
 
-def test_an_operation_of_the_contract_is_marked_as_gone_and_still_answers():
+def test_no_operation_of_the_contract_is_deprecated():
     """There is one version of the contract, the one that is served; nothing of it is deprecated."""
     document = contract().document
     assert not any(item.get("deprecated") for path in document["paths"].values() for item in path.values())

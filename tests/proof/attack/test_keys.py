@@ -76,7 +76,7 @@ def dead(shared_server, world):
     }
 
 
-def test_an_operation_is_done_or_told_of_without_a_key_that_works(shared_server, world, dead):
+def test_without_a_key_that_works_no_operation_is_done_or_described(shared_server, world, dead):
     before = rows(shared_server.store)
     for operation_id in WITH_KEY:
         method, path, body = request_of(operation_id, world.names)
@@ -89,7 +89,7 @@ def test_an_operation_is_done_or_told_of_without_a_key_that_works(shared_server,
     assert rows(shared_server.store) == before
 
 
-def test_the_form_of_a_request_is_told_to_who_has_no_key(shared_server, world):
+def test_a_caller_without_a_key_learns_nothing_of_a_requests_form(shared_server, world):
     """401 comes before whatever else is wrong: else what is there could be learned without a key."""
     for operation_id in WITH_KEY:
         method, path, _ = request_of(operation_id, dict.fromkeys(world.names, "wrong"))
@@ -105,7 +105,7 @@ def test_the_form_of_a_request_is_told_to_who_has_no_key(shared_server, world):
                 check_refusal(line.reply(), 401, "unauthorized")
 
 
-def test_a_key_does_what_its_scopes_do_not_name(server):
+def test_a_key_does_only_what_its_scopes_name(server):
     world = World.of(server)
     lacking = {
         scope: server.client(server.key(world.organization, *(each for each in SCOPES if each != scope)).token)
@@ -123,7 +123,7 @@ def test_a_key_does_what_its_scopes_do_not_name(server):
 
 
 @pytest.mark.parametrize("operation_id", WITH_KEY)
-def test_a_key_needs_more_than_the_scope_that_the_contract_names(shared_server, world, operation_id):
+def test_a_key_needs_only_the_scope_that_the_contract_names(shared_server, world, operation_id):
     scopes = [scope] if (scope := OPERATIONS[operation_id].scope) else []
     client = shared_server.client(shared_server.key(world.organization, *scopes).token)
     # A key makes none with more than it has.
@@ -131,7 +131,7 @@ def test_a_key_needs_more_than_the_scope_that_the_contract_names(shared_server, 
     assert world.ask(operation_id, client=client, **options).status_code < 300
 
 
-def test_an_operation_that_changes_something_asks_for_no_scope():
+def test_each_operation_that_changes_something_requires_a_scope():
     public = {"providers.receive"}
     writing = {name for name, operation in OPERATIONS.items() if operation.method != "GET"}
     assert {name for name in writing if OPERATIONS[name].scope is None} == public
@@ -158,7 +158,7 @@ def endpoints(world):
 
 
 @pytest.mark.parametrize("signature", SIGNATURES, ids=lambda value: ascii(value)[:20])
-def test_a_report_is_believed_or_fails_whose_signature_is_none(shared_server, endpoints, signature):
+def test_a_report_whose_signature_is_none_is_refused(shared_server, endpoints, signature):
     """An API key is no proof either. Each provider, each way to send it, each header that it looks at."""
     before = rows(shared_server.store)
     names = ("telnyx-signature-ed25519", "telnyx-timestamp", "x-twilio-signature")
@@ -192,7 +192,7 @@ def statements(store, monkeypatch):
     return asked
 
 
-def test_the_work_for_a_wrong_key_depends_on_how_wrong_it_is(server, statements):
+def test_the_work_for_a_wrong_key_does_not_depend_on_how_wrong_it_is(server, statements):
     """Timing, by construction: one statement with one hash, whatever of the key is right, and whoever's it would be."""
     world = World.of(server)
     token = world.client.token
@@ -216,7 +216,7 @@ def test_the_work_for_a_wrong_key_depends_on_how_wrong_it_is(server, statements)
     assert len({tuple(sqls) for sqls in asked.values()}) == 1
 
 
-def test_what_is_compared_follows_what_was_guessed():
+def test_the_key_compared_does_not_follow_what_was_guessed():
     """Only hashes are compared, in the index and then in constant time: a guess that is nearly right is as far off."""
     token = written(bytes(range(40)))
     right = hash_of(token).hex()
@@ -225,7 +225,7 @@ def test_what_is_compared_follows_what_was_guessed():
         assert hash_of(guess).hex()[:8] != right[:8]
 
 
-def test_a_hash_is_compared_otherwise_than_in_constant_time(sqlite_server, monkeypatch):
+def test_every_hash_is_compared_in_constant_time(sqlite_server, monkeypatch):
     _, client = sqlite_server.organization()
     compared = []
     constant = hmac.compare_digest
@@ -236,7 +236,7 @@ def test_a_hash_is_compared_otherwise_than_in_constant_time(sqlite_server, monke
     assert compared == [(hash_of(client.token).hex(),) * 2]
 
 
-def test_a_key_is_kept_in_the_database_or_beside_it(sqlite_server):
+def test_no_key_is_kept_in_the_database_or_beside_it(sqlite_server):
     world = World.of(sqlite_server)
     made = world.ask("keys.create").json()["apiKey"]
     _, secret = read_token(made)
@@ -250,7 +250,7 @@ def test_a_key_is_kept_in_the_database_or_beside_it(sqlite_server):
 
 
 @pytest.mark.skipif(not ROUNDS, reason="a stopwatch is for the long form alone (make proof)")
-def test_the_time_for_a_wrong_key_tells_how_wrong_it_is(sqlite_store, clock):
+def test_the_time_for_a_wrong_key_does_not_reveal_how_wrong_it_is(sqlite_store, clock):
     """Right but for its end, wrong from its beginning, and nobody's: taken in turns, their medians are as one."""
     from tests.services.calls import founded
 

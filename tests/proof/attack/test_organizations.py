@@ -36,7 +36,7 @@ def unknown_path(operation_id):
     return path.format(**NOWHERE)
 
 
-def test_an_id_of_another_organization_is_told_from_one_that_nobody_has(server, stranger):
+def test_an_id_of_another_organization_answers_like_one_that_does_not_exist(server, stranger):
     world = World.of(server)
     names = [*world.names.values(), *NOWHERE.values(), "unknown", "unheld", "known", "held"]
     for operation_id in NAMING:
@@ -50,7 +50,7 @@ def test_an_id_of_another_organization_is_told_from_one_that_nobody_has(server, 
         assert rows(server.store) == before, operation_id
 
 
-def test_an_id_of_another_organization_in_a_body_or_a_query_reaches_it(server, stranger):
+def test_an_id_of_another_organization_in_a_body_or_a_query_does_not_reach_it(server, stranger):
     """What is named there is the caller's own: an id that another has too is another thing."""
     world = World.of(server)
     # The stranger's own organization keeps when its last hold was decided: from now on nothing of it changes.
@@ -72,7 +72,7 @@ def test_an_id_of_another_organization_in_a_body_or_a_query_reaches_it(server, s
     assert world.ask("holds.get").json()["quantity"] == 2
 
 
-def test_a_key_that_is_no_operators_learns_which_organizations_there_are(server):
+def test_a_key_without_the_operators_scope_does_not_learn_which_organizations_exist(server):
     world = World.of(server)
     organization, _ = server.organization()
     stranger = server.client(server.key(organization, *EVERYTHING_ELSE).token)
@@ -91,7 +91,7 @@ def test_a_key_that_is_no_operators_learns_which_organizations_there_are(server)
     assert rows(server.store) == before
 
 
-def test_a_report_reaches_another_organization_than_the_endpoints(server):
+def test_a_report_reaches_only_the_organization_of_its_endpoint(server):
     """Both organizations have the same Telnyx account here: the endpoint alone says whose a report is."""
     world, other = World.of(server), World.of(server)
     body = report("theirs", NOON)
@@ -103,7 +103,7 @@ def test_a_report_reaches_another_organization_than_the_endpoints(server):
 
 
 def cursors(world, operation_id):
-    """Give all cursors of a listing, page by page."""
+    """Return all cursors of a listing, page by page."""
     query, found = "&limit=1" if "?" in REQUESTS[operation_id][0] else "?limit=1", []
     while True:
         page = world.ask(operation_id, query=query + (f"&cursor={found[-1]}" if found else "")).json()
@@ -123,7 +123,7 @@ def refused_cursor(world, operation_id, query, cursor, client=None):
 
 
 @pytest.mark.parametrize("operation_id", LISTINGS)
-def test_any_cursor_of_another_organization_begins_a_page(shared_server, operation_id):
+def test_no_cursor_of_another_organization_begins_a_page(shared_server, operation_id):
     one, other = World.of(shared_server), World.of(shared_server)
     for number in range(4):
         for world in (one, other):
@@ -135,7 +135,7 @@ def test_any_cursor_of_another_organization_begins_a_page(shared_server, operati
 
 
 @pytest.mark.parametrize("operation_id", LISTINGS)
-def test_a_cursor_that_was_changed_anywhere_or_cut_begins_a_page(shared_server, operation_id):
+def test_a_cursor_that_was_changed_anywhere_or_cut_is_refused(shared_server, operation_id):
     world, _ = World.of(shared_server), World.of(shared_server)
     world.client.record({"id": "more", "channel": "SMS"})
     query, (cursor, *_) = cursors(world, operation_id)
@@ -159,7 +159,7 @@ def test_a_cursor_that_was_changed_anywhere_or_cut_begins_a_page(shared_server, 
     ["%20{}", "{}%20", "{}%00", "{}%0a", "{}%0d", "{};", "{}.json", "{}%25", "{}_", "{},{}", "{}*", "{}'--", "{}%2f",
      "{}%5c", "\uff10{}", "{}%e2%80%8b", "{}%cc%81", "[{}]", "{{{}}}", "%{}", "{}?", "..%2f{}", "0{}"],
 )  # fmt: skip
-def test_an_id_written_otherwise_is_the_id(shared_server, target, form):
+def test_an_id_spelled_differently_is_not_the_id(shared_server, target, form):
     """White space, encodings, and what databases and file systems read into a name."""
     names = {name: form.format(value, value) for name, value in target.names.items()}
     before = rows(shared_server.store)
@@ -173,7 +173,7 @@ def test_an_id_written_otherwise_is_the_id(shared_server, target, form):
 
 
 @pytest.mark.parametrize("write", [str.upper, str.title, lambda text: text[:-1], lambda text: text[1:]])
-def test_an_id_in_another_case_or_cut_is_the_id(shared_server, target, write):
+def test_an_id_in_another_case_or_cut_is_not_the_id(shared_server, target, write):
     names = {name: write(value) for name, value in target.names.items()}
     before = rows(shared_server.store)
     for operation_id in ("keys.revoke", "organizations.get", "organizations.change", "providers.remove"):

@@ -1,6 +1,6 @@
 """API7, server side request forgery, and API10: no text that anybody sends leads us anywhere but to the providers.
 
-What is asked of a provider, and what is taken from its answers, is tried in tests/providers.
+What is asked of a provider, and what is taken from its answers, is tried in tests/integrations.
 """
 
 import ast
@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 import handlers
 import sendmeter
 from sendmeter.contract import contract
-from sendmeter.providers import ses
+from sendmeter.integrations import ses
 from sendmeter.services import providers
 from sendmeter.services.vault import vault_of
 from tests.contract.provoked import World
+from tests.integrations.signed import SNS_HOST, TOPIC, Amazon, ses_event
+from tests.integrations.standin import StandIn
 from tests.live import live_server
-from tests.providers.signed import SNS_HOST, TOPIC, Amazon, ses_event
-from tests.providers.standin import StandIn
 
 ARN = contract().document["components"]["schemas"]["SnsTopicArn"]
 ELSEWHERE = [
@@ -61,7 +61,7 @@ def receiving(sqlite_store, clock, standin):
         )
 
 
-def test_a_server_that_a_delivery_names_is_asked(receiving, standin):
+def test_no_server_that_a_delivery_names_is_asked(receiving, standin):
     amazon = Amazon(standin)
     genuine = amazon.notification(ses_event())
     for url in ELSEWHERE:
@@ -77,7 +77,7 @@ def test_a_server_that_a_delivery_names_is_asked(receiving, standin):
 
 @settings(max_examples=100, derandomize=True, deadline=None)
 @given(st.from_regex(re.compile(ARN["pattern"], re.ASCII)).filter(contract().schemas.validator(ARN).accepts))
-def test_a_topic_names_another_host_than_amazons(arn):
+def test_a_topic_cannot_name_another_host_than_amazons(arn):
     """Whatever is taken for an ARN when SES is set up: the host that it leads to is SNS's, in a region of any name."""
     assert re.fullmatch(r"sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?", ses._host(arn))
 
@@ -85,7 +85,7 @@ def test_a_topic_names_another_host_than_amazons(arn):
 @pytest.mark.parametrize(
     "name", ["url", "endpointUrl", "callbackUrl", "webhook", "baseUrl", "host", "publicUrl", "topicUrl"]
 )
-def test_a_setup_takes_a_url(target, name):
+def test_no_setup_takes_a_url(target, name):
     for setup in (
         {"provider": "telnyx", "publicKey": "e3YwtWgq0Aj5rAM1IyUY5Q4m0BfE2cP8uJrDq7kHn1A="},
         {"provider": "twilio", "accountSid": f"AC{0:032}", "authToken": "token"},
@@ -101,13 +101,13 @@ def test_a_setup_takes_a_url(target, name):
 @pytest.mark.parametrize(
     "account", ["AC/../../evil", "AC@evil.example/", "AC%2f..", "AC#", "AC?a=b", "AC\r\nHost: evil.example"]
 )
-def test_an_account_changes_the_url_that_is_asked(target, account):
+def test_no_account_changes_the_url_that_is_asked(target, account):
     setup = {"provider": "twilio", "accountSid": account, "authToken": "token"}
     assert target.client.request("POST", "/organization/providers", json=setup).status_code == 400
 
 
-def test_anything_but_the_one_way_out_opens_a_connection():
-    """Only `providers/outgoing.py` imports what asks other servers; commands listen, and one reads this host's name."""
+def test_only_the_http_client_opens_connections():
+    """Only `integrations/http_client.py` asks other servers; commands listen, and one reads this host's name."""
     ways = {
         "httpx",
         "requests",
@@ -128,9 +128,9 @@ def test_anything_but_the_one_way_out_opens_a_connection():
                 named = {each.name for each in node.names} if isinstance(node, ast.Import) else set()
                 named |= {node.module} if isinstance(node, ast.ImportFrom) else set()
                 found |= {(path.relative_to(folder).as_posix(), each) for each in named & ways}
-    assert {each for each in found if not each[0].startswith("cli/")} == {
-        ("providers/outgoing.py", "httpx"),
-        ("providers/outgoing.py", "socket"),
+    assert {each for each in found if not each[0].startswith(("cli/", "serving/"))} == {
+        ("integrations/http_client.py", "httpx"),
+        ("integrations/http_client.py", "socket"),
         # What this host is called.
         ("services/polling.py", "socket"),
         # Reads a list of a header; asks nobody.

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from sendmeter.domain.events import BATCH_LIMIT
 from sendmeter.domain.keys import SECRET_BYTES
+from sendmeter.serving.protocol import HEAD_LIMIT
 from sendmeter.strict_json import MOST_LEVELS
 from sendmeter.web.boundary import BODY_LIMIT, LINE_LIMIT
-from sendmeter.web.protocol import HEAD_LIMIT
 from tests.live import ROOT
 
 TEXT = (ROOT / "SECURITY.md").read_text()
 
 
-def test_a_risk_is_not_told_of_or_has_no_test():
+def test_each_risk_is_documented_and_has_a_test():
     told = dict(re.findall(r"^\| (API\d+) .*\| (.+) \|$", TEXT, re.MULTILINE))
     assert list(told) == [f"API{number}" for number in range(1, 11)]
     for name, tried in told.items():
@@ -21,13 +21,13 @@ def test_a_risk_is_not_told_of_or_has_no_test():
         assert "(tests/" in tried, name
 
 
-def test_an_attack_is_not_told_of():
+def test_each_attack_is_documented():
     here = Path(__file__)
     attacks = {path.name for path in here.parent.glob("test_*.py")} - {here.name}
     assert attacks == set(re.findall(r"\(tests/proof/attack/(test_\w+\.py)\)", TEXT))
 
 
-def test_a_bound_is_another_than_is_told():
+def test_each_bound_is_as_documented():
     bounds = (
         r"A body may have (\d+) MiB and (\d+) levels, a header line (\d+) KiB, the header (\d+) KiB, a batch ([\d,]+)"
     )

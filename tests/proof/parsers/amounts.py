@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from sendmeter.domain.money import nano_usd, usd, usd_text
 from sendmeter.errors import InvalidRequest
-from sendmeter.providers.costs import read_charge, read_cost
-from sendmeter.providers.troubles import MessageTrouble
+from sendmeter.integrations.costs import read_charge, read_cost
+from sendmeter.integrations.errors import MessageTrouble
 from sendmeter.web.body import read_json
 
 # An amount of more digits than this is more than any counter can hold.

@@ -7,14 +7,14 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, timedelta
 from functools import cache
 
-from sendmeter.providers import certificates, outgoing, telnyx, twilio
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.integrations import certificates, http_client, telnyx, twilio
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
+from tests.integrations import signed
+from tests.integrations.standin import StandIn
 from tests.proof.parsers.amounts import MOST_COST
 from tests.proof.parsers.drawn import Drawn, altered, as_json, edited
 from tests.proof.parsers.outcomes import outcome
-from tests.providers import signed
-from tests.providers.standin import StandIn
 
 BEGIN, END = b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n"
 CERTIFICATE_SEEDS = [b"\0", b"\1\0\0\3", b"\1\0\1\0\1", b"\0" + BEGIN + b"MA==\n" + END]
@@ -51,7 +51,7 @@ DATE_TOKENS = ["Fri,", "Nov", "+0000", "-2359", "EST", "GMT", ":", "am", "(", "0
 
 @cache
 def _der():
-    """Give a certificate's bytes, whose insides are changed."""
+    """Return a certificate's bytes, whose insides are changed."""
     with StandIn() as standin:
         signed.Amazon(standin)
         pem = next(body for _, body in standin.files.values() if body.startswith(BEGIN))
@@ -111,10 +111,10 @@ def _check_price(provider, account, message_id, way):
 def check_date(data):
     """A date of a callback or of Retry-After is read, or not believed."""
     text = data.decode("latin-1")
-    pause = outgoing._retry_after(text)
-    assert pause is None or timedelta(0) < pause <= outgoing.LONGEST_RETRY_AFTER
+    pause = http_client._retry_after(text)
+    assert pause is None or timedelta(0) < pause <= http_client.LONGEST_RETRY_AFTER
     if text.isascii() and text.isdigit() and len(text) < 10:
-        assert (pause or timedelta(0)) == min(timedelta(seconds=int(text)), outgoing.LONGEST_RETRY_AFTER)
+        assert (pause or timedelta(0)) == min(timedelta(seconds=int(text)), http_client.LONGEST_RETRY_AFTER)
     told = twilio._timestamp({"Timestamp": text}, signed.NOON)
     assert told is None or (told <= signed.NOON and told.utcoffset() == timedelta(0))
     with suppress(ValueError, TypeError, OverflowError):

@@ -57,7 +57,7 @@ def check_json(data):
 
 
 def read(data):
-    """Give what is read, in a list; None where it is refused."""
+    """Return what is read, in a list; None where it is refused."""
     value = outcome(lambda: read_json(data), InvalidRequest)
     if isinstance(value, InvalidRequest):
         assert [fault.pointer for fault in value.faults] == [""]
@@ -76,7 +76,7 @@ def _otherwise(data):
 
 
 def _has_doubles(data):
-    """Tell whether an object has a member twice, which orjson does not tell."""
+    """Return whether an object has a member twice, which orjson does not tell."""
     doubles = []
     json.loads(data, object_pairs_hook=lambda members: doubles.append(len(members) - len(dict(members))))
     return any(doubles)

@@ -105,7 +105,7 @@ def fuzz(name):
     """Fuzz one parser, in this process, until its time is over."""
     import atheris
 
-    watched, not_watched = ["sendmeter", "tests.proof.parsers", "email", "urllib"], ["tests.providers", "tests.live"]
+    watched, not_watched = ["sendmeter", "tests.proof.parsers", "email", "urllib"], ["tests.integrations", "tests.live"]
     with atheris.instrument_imports(include=watched, exclude=not_watched):
         from tests.proof.parsers.known import PARSERS
     parser, folder = PARSERS[name], BUILD / name

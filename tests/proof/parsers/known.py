@@ -41,5 +41,5 @@ PARSERS = {
 
 
 def found(name):
-    """Give the inputs that once found something, each in a file named for what it found."""
+    """Return the inputs that once found something, each in a file named for what it found."""
     return sorted(path for path in (CORPUS / name).glob("*") if path.is_file())

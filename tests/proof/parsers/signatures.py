@@ -18,14 +18,14 @@ from twilio.request_validator import RequestValidator
 
 from sendmeter.domain.channels import COSTED_CHANNELS
 from sendmeter.errors import InvalidRequest, Unauthorized
-from sendmeter.providers import ses, telnyx, twilio
-from sendmeter.providers.outgoing import Outgoing
-from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
+from sendmeter.integrations import ses, telnyx, twilio
+from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
+from sendmeter.integrations.http_client import Outgoing
+from tests.integrations import signed
+from tests.integrations.standin import StandIn
 from tests.live import NOON
 from tests.proof.parsers.drawn import Drawn, altered, as_json, edited
 from tests.proof.parsers.outcomes import outcome
-from tests.providers import signed
-from tests.providers.standin import StandIn
 
 TELNYX = [signed.telnyx_sms(), signed.telnyx_call(), signed.telnyx_sms("message.sent", cost=None)]
 TWILIO = [signed.twilio_sms(), signed.twilio_call()]
@@ -89,7 +89,7 @@ def _forged(genuine, drawn, names):
 
 
 def _is_taken(delivery, receive):
-    """Tell whether a delivery is believed; it may be of something else than what counts."""
+    """Return whether a delivery is believed; it may be of something else than what counts."""
     try:
         receive(delivery)
     except Unauthorized:
@@ -233,7 +233,7 @@ def _check_forged_fields(fields, drawn):
 
 
 def _meant(body):
-    """Give what is signed of a delivery, and the signature: as Amazon's documentation has it."""
+    """Return what is signed of a delivery, and the signature: as Amazon's documentation has it."""
     told = json.loads(body)
     names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
     text = "".join(f"{name}\n{told[name]}\n" for name in names if isinstance(told.get(name), str))

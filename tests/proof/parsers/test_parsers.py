@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from sendmeter import strict_json
-from sendmeter.providers import ses, telnyx, twilio
+from sendmeter.integrations import ses, telnyx, twilio
 from tests.proof.parsers.drawn import Drawn, edited
 from tests.proof.parsers.known import CORPUS, PARSERS, found
 
@@ -20,7 +20,7 @@ SEED = int(os.environ.get("PROOF_SEED", "1"))
 
 
 @pytest.mark.parametrize("name", PARSERS)
-def test_what_once_broke_a_parser_breaks_it_again(name):
+def test_what_once_broke_a_parser_does_not_break_it_again(name):
     for path in found(name):
         PARSERS[name].check(path.read_bytes())
 
@@ -35,7 +35,7 @@ def fed(name):
 
 
 @pytest.mark.parametrize("name", PARSERS)
-def test_a_parser_does_not_hold_what_it_promises(name):
+def test_each_parser_keeps_its_promises(name):
     fed(name)
 
 
@@ -49,11 +49,11 @@ def test_a_parser_does_not_hold_what_it_promises(name):
         ("json", strict_json, "_DECODER", json.JSONDecoder(parse_float=Decimal)),
     ],
 )
-def test_a_parser_that_is_broken_on_purpose_is_not_noticed(name, module, attribute, value, monkeypatch):
+def test_a_parser_that_is_broken_on_purpose_is_noticed(name, module, attribute, value, monkeypatch):
     monkeypatch.setattr(module, attribute, value)
     with pytest.raises(Exception):  # noqa: B017, PT011 - each breaks its check in its own way
         fed(name)
 
 
-def test_the_corpus_is_of_no_parser():
+def test_each_file_of_the_corpus_belongs_to_a_parser():
     assert {path.name for path in CORPUS.iterdir() if path.is_dir()} <= PARSERS.keys()

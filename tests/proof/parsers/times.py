@@ -49,7 +49,7 @@ def read(text):
 
 
 def reckoned(text):
-    """Give the microseconds since 1970 of an RFC 3339 instant, cut off; None where it is none, or of no year."""
+    """Return the microseconds since 1970 of an RFC 3339 instant, cut off; None where it is none, or of no year."""
     head, tail = text[:19], text[19:]
     if len(head) < 19 or not all(_fits(*pair) for pair in zip(head, SHAPE, strict=True)):
         return None
@@ -82,7 +82,7 @@ def _fits(character, kind):
 
 
 def _offset(zone):
-    """Give the seconds that a zone is ahead of UTC."""
+    """Return the seconds that a zone is ahead of UTC."""
     if zone in ("Z", "z"):
         return 0
     if len(zone) != 6 or not all(_fits(*pair) for pair in zip(zone[1:], "dd:dd", strict=True)) or zone[0] not in "+-":

@@ -1,0 +1,1 @@
+"""The process: workers, signals, file descriptors, the wire protocol, room for connections."""
