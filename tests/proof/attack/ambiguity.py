@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
-with_parser = re._parser  # ruff: noqa: SLF001 - Python gives no other way to an expression's parts
+with_parser = re._parser  # Python gives no other way to an expression's parts
 codes = re._constants
 # More than that often is as good as without end, and less is written out.
 MOST_WRITTEN_OUT = 3
