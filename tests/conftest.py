@@ -34,8 +34,8 @@ class _FailuresAtOnce:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
-    # A run in the background ignores Ctrl-C, and one under `nohup` the end of its terminal: a program that a test starts
-    # would ignore them too.
+    # A run in the background ignores Ctrl-C, and one under `nohup` the end of its terminal. Programs that a test starts
+    # inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # A make that runs the tests would pass its options and variables to a make that a test runs.
