@@ -1,6 +1,6 @@
 # The targets explain themselves: `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check coverage lint fuzz fuzz-parsers contract-diff proof mutants bench clients client-python client-typescript browser lock clean
+.PHONY: help setup run test rules check coverage lint fuzz fuzz-parsers contract-diff proof mutants bench clients client-python client-typescript browser lock clean
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
@@ -21,7 +21,10 @@ setup: $(VENV)/run.stamp ## install Sendmeter into .venv (leaves .venv/bin/sendm
 run: setup ## start a demo on http://127.0.0.1:8080 (PORT=9090 for another port)
 	@exec $(BIN)/sendmeter demo --serve --host $(HOST) --port $(PORT)
 
-test: $(VENV)/test.stamp lint ## check and test every rule, on SQLite and on PostgreSQL (five minutes)
+test: $(VENV)/test.stamp ## check and test every rule, on SQLite and on PostgreSQL (five minutes)
+	@$(MAKE) --no-print-directory --jobs=2 lint rules
+
+rules: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup -m "not long" $(PYTEST)
 
 check: $(VENV)/test.stamp $(VENV)/node.stamp ## what takes long: fuzzing, races, pages in Chromium, clients, guides

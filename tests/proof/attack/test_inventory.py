@@ -14,18 +14,18 @@ PAGES = {
 }  # fmt: skip
 # What others leave open: frameworks' consoles, monitors, version control, and older ways.
 OTHERS = [
-    "/", "/admin", "/api", "/api/v1", "/v1/organization/usage", "/ui/", "/swagger", "/swagger.json",
+    "/admin", "/api", "/api/v1", "/v1/organization/usage", "/ui/", "/swagger", "/swagger.json",
     "/swagger-ui/index.html", "/redoc", "/graphql", "/metrics", "/debug", "/debug/pprof", "/console", "/actuator",
     "/actuator/env", "/health", "/healthz", "/status", "/server-status", "/info", "/version", "/.env", "/.git/config",
     "/.well-known/openid-configuration", "/robots.txt", "/favicon.ico", "/static/", "/static/../sendmeter.db",
-    "/sendmeter.db", "/openapi", "/openapi.yml", "/docs/", "/docs/index.html", "/docs/oauth2-redirect.html",
+    "/sendmeter.db", "/openapi", "/openapi.yml", "/docs/", "/docs/oauth2-redirect.html",
     "/docs/swagger-initializer.js", "/docs/swagger-ui-bundle.js.map", "/docs/start.js/", "/docs/.", "/docs/..",
     "/docs/../openapi.yaml", "/docs/%2e%2e/openapi.yaml", "/docs/..%2fopenapi.yaml",
     "/docs/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "/docs/....//....//etc/passwd", "/docs/..\\..\\etc\\passwd",
     "/docs/%5c..%5cetc", "/docs/%c0%ae%c0%ae/etc", "/docs/start.js%00.css", "/docs//start.js", "/docs;/start.js",
-    "/DOCS", "/Docs/start.js", "/account", "/account/", "/account/docs", "/account/openapi.json",
-    "/account/account/organization/usage", "/accounts/organization/usage", "/account/../organization/usage", "//",
-    "//docs", "/organization", "/organization/", "/organizations/", "/organization/usage/events/",
+    "/DOCS", "/Docs/start.js", "/account/", "/account/openapi.json",
+    "/accounts/organization/usage", "/account/../organization/usage",
+    "//docs", "/organization/", "/organizations/", "/organization/usage/events/",
     "/organization/provider", "/cloudevents",
 ]  # fmt: skip
 
