@@ -122,7 +122,7 @@ def settlement_of(entry: Entry, place: Place, cost_nano_usd: int) -> Counter | N
 
 
 def _at(place: Place, entry: Entry, amounts: Counter) -> Counter:
-    """Let the event be pending no more in its own cycle; one that is closed stays as it was, and so do later ones."""
+    """Return amounts that end the event's pending cost in its own cycle; a closed cycle stays as it was."""
     if not entry.pending or place.late:
         return amounts
     own = entry.event.counter

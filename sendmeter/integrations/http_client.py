@@ -148,7 +148,7 @@ class Outgoing:
 
     @contextlib.contextmanager
     def _known(self, deadline: "_Deadline") -> Iterator[bool]:
-        """Let `close` know what is under way; tell whether it may be."""
+        """Register what is under way for `close`; return whether it may go on."""
         with self._lock:
             self._under_way.add(deadline)
             may_ask = not self._is_closed

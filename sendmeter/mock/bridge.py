@@ -69,7 +69,7 @@ class MockBridge(Bridge):
         return key
 
     def handled(self, operation: Operation, scope: Scope, environ: dict[str, Any]) -> Response:
-        """Let the handler answer, unless another answer is asked for."""
+        """Return the handler's response, unless another one is asked for."""
         preferences = _preferences(scope)
         if not preferences.of_an_answer:
             return super().handled(operation, scope, environ)

@@ -189,7 +189,7 @@ def _fill(scenario: Scenario, store: Store, number: int, cycles: list[Cycle], no
 
 
 def _let_fail(provider: str, store: Store, number: int, since: datetime) -> None:
-    """Let a provider be set up that has refused its key since then; the mock asks none."""
+    """Set up a provider that has refused its key since then; the mock asks none."""
     endpoint_id = endpoint_id_of(number, secrets.token_bytes(ENDPOINT_SECRET_BYTES))
     settings = {"publicKey": base64.b64encode(bytes(32)).decode()}
     health = Health(poll_at=since)

@@ -114,7 +114,7 @@ class Worlds:
             world.leave()
 
     async def reset(self, session: str | None, scenario: str | None) -> Scenario:
-        """Let a session's world begin again: in a scenario, or in the one that it was in.
+        """Reset a session's world to a scenario, by default the one that it began in.
 
         Raises InvalidRequest if the session or the scenario is none.
         """

@@ -40,7 +40,7 @@ def written_at(store: Store, organization: Organization, instant: datetime) -> C
 
 
 def reanchored(store: Store, organization: Organization, anchor: Anchor, now: datetime) -> Schedule:
-    """Let another anchor count from the end of the running cycle on, or of a later one that is written already.
+    """Return the schedule with another anchor from the end of the running cycle, or of a later one already written.
 
     To be called with the organization locked.
     """

@@ -89,7 +89,7 @@ def settle_told(store: Store, organization: Organization, message: Message, now:
 
 
 def hand_over(store: Store, organization: Organization, message: Message, voided: EventKey, now: datetime) -> None:
-    """Let a message whose event was voided be of another event that was reported of it, which then has its cost.
+    """Assign a message whose event was voided to another event reported for it, which then gets its cost.
 
     With the organization and the message locked.
     """

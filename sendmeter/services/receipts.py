@@ -72,7 +72,7 @@ def _record(store: Store, organization: Organization, provider: str, receipt: Re
 
 
 def _adopt(store: Store, organization: Organization, provider: str, receipt: Receipt, now: datetime) -> str:
-    """Let a message be that of an event which somebody else recorded under the id that it would have."""
+    """Assign a message to an event that was recorded meanwhile under the id that it would have."""
     key = (provider, receipt.message_id)
     message = messages.by_id(store, organization.number, key)
     if message is None:

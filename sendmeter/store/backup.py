@@ -36,7 +36,7 @@ def write(store: Store, file: Path, progress: Callable[[int, int], None]) -> Non
 
 
 def look_through(file: Path) -> None:
-    """Let SQLite read every page of a copy, and compare every index with its table.
+    """Check every page of a copy, and compare every index with its table.
 
     Raises Unavailable if the copy is damaged.
     """

@@ -85,7 +85,7 @@ def insert(store: Store, table: str, rows: Sequence[Row]) -> None:
 
 
 def keep_others_out(store: Store) -> None:
-    """Let nobody make an organization before this transaction ends; on SQLite it holds the one write lock already."""
+    """Lock out new organizations until this transaction ends; on SQLite it holds the one write lock already."""
     if not store.is_sqlite:
         store.execute(f"LOCK TABLE {TABLES[0]} IN EXCLUSIVE MODE")
 

@@ -124,7 +124,7 @@ def register(
 
 
 def take_over(store: Store, organization_number: int, message: Message, event: EventKey, ask_at: datetime) -> None:
-    """Let a message be of another event from now on."""
+    """Assign a message to another event."""
     parameters = (*event, microseconds(ask_at), organization_number, *message.key)
     store.execute(_TAKE_OVER, parameters)
 
@@ -174,17 +174,17 @@ def asked(store: Store, organization_number: int, key: MessageKey, again_at: dat
 
 
 def ask_anew(store: Store, organization_number: int, provider: str, now: datetime) -> None:
-    """Let all prices that a provider owes be asked for now, those that were given up, too."""
+    """Schedule all prices that a provider owes for now, including those that were given up."""
     store.execute(_ASK_ANEW, (microseconds(now), organization_number, provider))
 
 
 def postpone(store: Store, organization_number: int, key: MessageKey, ask_at: datetime) -> None:
-    """Let a price be asked for later, without counting that it was asked for."""
+    """Schedule a price for later, without counting an attempt."""
     store.execute(_POSTPONE, (microseconds(ask_at), organization_number, *key))
 
 
 def bring_forward(store: Store, organization_number: int, provider: str, latest: datetime, now: datetime) -> None:
-    """Let prices be asked for now that are put off until after an instant."""
+    """Schedule prices for now that are put off until after an instant."""
     store.execute(_BRING_FORWARD, (microseconds(now), organization_number, provider, microseconds(latest)))
 
 

@@ -186,7 +186,7 @@ def due_after(store: Store, latest: datetime) -> list[tuple[int, str]]:
 
 
 def bring_forward(store: Store, organization_number: int, provider: str, latest: datetime, now: datetime) -> None:
-    """Let a connection be asked now, and by any worker, where that is put off until after an instant."""
+    """Schedule a connection for now, for any worker, if it is put off until after an instant."""
     bounds = (microseconds(latest), microseconds(now)) * 2
     store.execute(_BRING_FORWARD, (*bounds, organization_number, provider))
 

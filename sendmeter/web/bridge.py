@@ -96,7 +96,7 @@ class Bridge(ABC):
         await send({"type": "http.response.body", "body": answer})
 
     def close(self) -> None:
-        """Let the requests under way finish."""
+        """Wait for the requests under way."""
         self.readers.shutdown()
         self.writers.shutdown()
 
@@ -151,7 +151,7 @@ class Bridge(ABC):
         return environ
 
     def handled(self, _operation: Operation, _scope: Scope, environ: dict[str, Any]) -> Response:
-        """Let the operation's handler answer a request that is as the contract has it."""
+        """Return the response of the operation's handler to a valid request."""
         start: Message = {"type": "http.response.start"}
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:  # noqa: ANN401 - WSGI's

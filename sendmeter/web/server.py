@@ -74,7 +74,7 @@ class ServerBridge(Bridge):
         self._check: asyncio.Future[Response | Exception] | None = None
 
     def close(self) -> None:
-        """Let the requests under way finish, then close the store."""
+        """Wait for the requests under way, then close the store."""
         super().close()
         self.recorder.shutdown()
         self.checker.shutdown()

@@ -28,7 +28,7 @@ class TrackingFilter(logging.Filter):
     """Adds `tracking_id` to each log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Accept every record."""
         record.tracking_id = _current.get()
         return True
 
