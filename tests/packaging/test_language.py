@@ -12,8 +12,8 @@ SOURCES = sorted([*(ROOT / "sendmeter").rglob("*.py"), *(ROOT / "handlers").glob
 PAGES = ["README.md", "SECURITY.md", "docs/guides/sender.md"]
 FIRST_WORDS = {"Give", "Gives", "Tell", "Tells", "Let"}
 PHRASES = re.compile(
-    r"\b(whoever|nobody|anew|be it|is told|are told|told so|tells of|is said to|what became of|so many|amiss|mended|wants? (an?|the)"
-    r" (scope|key|header)|are laid|where there is none)\b",
+    r"\b(whoever|nobody|anew|be it|is told|are told|told so|tells of|is said to|what became of|so many|amiss|mended"
+    r"|wants? (an?|the) (scope|key|header)|are laid|where there is none)\b",
     re.IGNORECASE,
 )
 
