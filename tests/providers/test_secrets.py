@@ -7,7 +7,6 @@ import pytest
 
 from sendmeter.errors import Refusal
 from sendmeter.providers import KNOWN
-from sendmeter.providers.outgoing import Outgoing
 from sendmeter.providers.troubles import MessageTrouble, ProviderTrouble
 from tests.live import NOON
 from tests.providers.signed import (
@@ -29,6 +28,8 @@ from tests.providers.standin import BEHAVIOURS
 
 # Each secret here has "hush" in it; as basic authentication it reads otherwise.
 SECRETS = ("hush", "aHVzaD", "OjEyMzQ1aHVzaDY3ODkw", "h1c2g2Nzg5M")
+# Answers that do not end: only the time-out ends them.
+ENDLESS = ("hang", "drip", "drip_headers")
 
 
 def check(text):
@@ -55,15 +56,14 @@ def log(caplog):
 @pytest.mark.parametrize(
     ("provider", "account", "message_id"), [("telnyx", TELNYX_ACCOUNT, SMS_UUID), ("twilio", TWILIO_ACCOUNT, SMS_SID)]
 )
-def test_no_question_tells_a_secret(standin, log, how, provider, account, message_id):
-    standin.price(provider, message_id, "-hush" if how == "well" else "0.1")
+def test_no_question_tells_a_secret(standin, outgoing, hurried, log, how, provider, account, message_id):
+    standin.price(provider, message_id, "-hush" if how in ("well", "slow") else "0.1")
     standin.behave(how)
-    outgoing = Outgoing(test_url=standin.url, timeout_seconds=0.2)
+    way = hurried if how in ENDLESS else outgoing
     with pytest.raises((ProviderTrouble, MessageTrouble)) as error:
-        KNOWN[provider].price(account, "SMS", message_id, outgoing)
+        KNOWN[provider].price(account, "SMS", message_id, way)
     check_error(error.value)
-    check(repr(outgoing))
-    outgoing.close()
+    check(repr(way))
     assert standin.requests[0].headers["authorization"]
 
 
