@@ -183,7 +183,7 @@ def served(app, room=None):
     server = _Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not server.started:
         assert time.monotonic() < deadline, "the server did not start"
         assert thread.is_alive(), "the server ended"
@@ -234,7 +234,7 @@ def served_process(database_url, folder, *arguments, command="serve", environmen
 
 
 def _wait_for_url(popen, log):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         found = re.search(r"listens on (http://\S+)", log.read_text())
         if found:

@@ -71,7 +71,7 @@ class Schedule:
         return [change for change in self.changes if change[0] > instant]
 
     def changed(self, anchor: Anchor, starts_at: datetime) -> "Schedule":
-        """Return the schedule with another anchor from the start of a cycle on; earlier plans for that time are dropped."""
+        """Return the schedule with another anchor from the start of a cycle on; older plans for then are dropped."""
         earlier = Schedule(self.first, tuple(change for change in self.changes if change[0] < starts_at))
         if earlier.anchor_at(starts_at) == anchor:
             return earlier

@@ -32,7 +32,7 @@ def test_a_second_run_is_quick_and_keeps_data_and_key(tmp_path):
 
 def test_the_curl_line_that_demo_serve_prints_works_in_a_shell(database_url, tmp_path):
     with served_process(database_url, tmp_path, "--serve", "--events", "2000", command="demo") as server:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (found := CURL.search(server.log.read_text())):
             assert time.monotonic() < deadline, server.log.read_text()
             time.sleep(0.05)

@@ -78,11 +78,11 @@ def count(folder):
 
 
 def wait_for(url, server):
-    """Wait until the server answers, for 15 seconds at most."""
-    for _ in range(150):
+    """Wait until the server answers, for a minute at most."""
+    for _ in range(600):
         assert server.poll() is None, "the server ended"
         try:
-            httpx.get(url)
+            httpx.get(url, timeout=30)
         except httpx.TransportError:
             time.sleep(0.1)
         else:

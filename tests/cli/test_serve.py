@@ -57,14 +57,14 @@ def test_ctrl_c_stops_it_without_a_traceback(workers, shop, tmp_path):
     """A terminal sends it to each process."""
     with served_process(shop["url"], tmp_path, "--workers", workers) as server:
         assert httpx.get(f"{server.url}/health/ready", timeout=30).status_code == 200
-        assert httpx.get(f"{server.url}/docs", follow_redirects=True).status_code == 200
+        assert httpx.get(f"{server.url}/docs", follow_redirects=True, timeout=30).status_code == 200
         for pid in [*children(server.popen.pid), server.popen.pid]:
             os.kill(pid, signal.SIGINT)
         asked = time.monotonic()
         code = server.popen.wait(30)
         told = server.log.read_text()
         assert code == 0, told
-        assert time.monotonic() - asked < 5
+        assert time.monotonic() - asked < 15
         assert "Traceback" not in told
         assert "Abort" not in told
 

@@ -143,7 +143,9 @@ def mocked(folder):
 def deployed(url, key):
     """Return a deployment that answers to a key."""
     try:
-        answer = httpx.get(f"{url}/organization/usage?costs=known", headers={"authorization": f"Bearer {key}"})
+        answer = httpx.get(
+            f"{url}/organization/usage?costs=known", headers={"authorization": f"Bearer {key}"}, timeout=60
+        )
     except httpx.HTTPError as error:
         pytest.fail(f"{url} does not answer: {error}. Is the URL right?", pytrace=False)
     if answer.status_code != 200:

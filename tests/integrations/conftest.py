@@ -23,7 +23,7 @@ def outgoing(standin):
 
 @pytest.fixture
 def hurried(standin):
-    """The way out for servers that never answer: it waits for a second."""
-    way = Outgoing(test_url=standin.url, timeout_seconds=1)
+    """The way out for servers that never answer: it waits for two seconds."""
+    way = Outgoing(test_url=standin.url, timeout_seconds=2)
     yield way
     way.close()

@@ -70,7 +70,7 @@ def test_any_status_but_a_redirection_is_an_answer(served, outgoing, status):
 )
 def test_a_server_that_misbehaves_holds_nobody_up(served, outgoing, hurried, how, code):
     served.behave(how)
-    with within(3):
+    with within(10):
         assert trouble(hurried if code == "timeout" else outgoing).code == code
     served.behave("well")
     assert outgoing.get(URL, hosts=HOSTS).body == b"hello"
@@ -86,7 +86,7 @@ def test_a_server_that_is_not_there_is_unreachable():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     outgoing = Outgoing(test_url=url, timeout_seconds=0.5)
-    with within(3):
+    with within(10):
         assert trouble(outgoing).code == "unreachable"
     outgoing.close()
 
@@ -139,7 +139,7 @@ def test_a_connection_that_is_made_too_late_is_broken_off():
 def test_a_queue_that_nobody_serves_is_a_timeout():
     with socket.create_server(("127.0.0.1", 0), backlog=1) as server:
         outgoing = Outgoing(test_url=f"http://127.0.0.1:{server.getsockname()[1]}", timeout_seconds=0.2)
-        with within(3):
+        with within(10):
             assert trouble(outgoing).code == "timeout"
         outgoing.close()
 
@@ -245,7 +245,7 @@ def test_the_date_until_which_to_be_left_alone_is_read(served, outgoing):
 
 def test_a_cookie_of_one_answer_is_not_sent_with_the_next_request(outgoing):
     with _Cookies() as server:
-        way = Outgoing(test_url=server.url, timeout_seconds=0.5)
+        way = Outgoing(test_url=server.url, timeout_seconds=20)
         for _ in range(2):
             way.get(URL, hosts=HOSTS)
         way.close()
@@ -286,7 +286,7 @@ def test_the_stand_in_behaves_so_often_and_then_as_before():
         standin.serve("api.example.com", "/a/b", b"hello")
         standin.behave("unauthorized", times=1)
         standin.behave("fail", times=2, status=503)
-        outgoing = Outgoing(test_url=standin.url, timeout_seconds=0.5)
+        outgoing = Outgoing(test_url=standin.url, timeout_seconds=20)
         assert [outgoing.get(URL, hosts=HOSTS).status for _ in range(4)] == [503, 503, 401, 200]
         assert standin.requests[0].at <= standin.requests[3].at <= time.monotonic()
         outgoing.close()
@@ -312,7 +312,7 @@ def test_a_server_that_drips_while_tls_is_agreed_on_holds_nobody_up():
         thread.start()
         outgoing = Outgoing(timeout_seconds=0.4)
         outgoing._target = lambda *_: ("api.example.com", f"https://127.0.0.1:{port}/")
-        with within(3):
+        with within(10):
             assert trouble(outgoing).code == "timeout"
         stopped.set()
         thread.join()

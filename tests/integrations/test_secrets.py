@@ -8,7 +8,6 @@ import pytest
 from sendmeter.errors import Refusal
 from sendmeter.integrations import KNOWN
 from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
-from sendmeter.integrations.http_client import Outgoing
 from tests.integrations.signed import (
     SES_ACCOUNT,
     SMS_SID,
@@ -29,6 +28,8 @@ from tests.live import NOON
 
 # Each secret here has "hush" in it; as basic authentication it reads otherwise.
 SECRETS = ("hush", "aHVzaD", "OjEyMzQ1aHVzaDY3ODkw", "h1c2g2Nzg5M")
+# Answers that do not end: only the time-out ends them.
+ENDLESS = ("hang", "drip", "drip_headers")
 
 
 def check(text):
@@ -55,15 +56,14 @@ def log(caplog):
 @pytest.mark.parametrize(
     ("provider", "account", "message_id"), [("telnyx", TELNYX_ACCOUNT, SMS_UUID), ("twilio", TWILIO_ACCOUNT, SMS_SID)]
 )
-def test_no_question_tells_a_secret(standin, log, how, provider, account, message_id):
-    standin.price(provider, message_id, "-hush" if how == "well" else "0.1")
+def test_no_question_tells_a_secret(standin, outgoing, hurried, log, how, provider, account, message_id):
+    standin.price(provider, message_id, "-hush" if how in ("well", "slow") else "0.1")
     standin.behave(how)
-    outgoing = Outgoing(test_url=standin.url, timeout_seconds=0.2)
+    way = hurried if how in ENDLESS else outgoing
     with pytest.raises((ProviderTrouble, MessageTrouble)) as error:
-        KNOWN[provider].price(account, "SMS", message_id, outgoing)
+        KNOWN[provider].price(account, "SMS", message_id, way)
     check_error(error.value)
-    check(repr(outgoing))
-    outgoing.close()
+    check(repr(way))
     assert standin.requests[0].headers["authorization"]
 
 

@@ -99,9 +99,9 @@ def test_the_installed_command_makes_an_organization_and_serves_its_usage(run, i
     try:
         url = listening(server, log)
         assert httpx.get(f"{url}/health/ready", timeout=20).status_code == 200
-        usage = httpx.get(f"{url}/organization/usage", headers=headers)
+        usage = httpx.get(f"{url}/organization/usage", headers=headers, timeout=60)
         assert (usage.status_code, usage.json()["messageUsage"]) == (200, 0)
-        assert httpx.get(f"{url}/docs").status_code == 200
+        assert httpx.get(f"{url}/docs", timeout=60).status_code == 200
     finally:
         server.terminate()
         assert server.wait(30) == 0, log.read_text()

@@ -32,7 +32,7 @@ def connected(url, count, data=IDLE):
             sockets.append(made)
             if data == UNREAD:
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            made.settimeout(5)
+            made.settimeout(30)
             # One that is closed to make room for others may not take all of it.
             with suppress(ConnectionError):
                 made.connect((address.hostname, address.port))

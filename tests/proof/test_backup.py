@@ -193,5 +193,8 @@ def named(counts):
 
 def usage(url, token):
     headers = {"authorization": f"Bearer {token}"}
-    found = [httpx.get(f"{url}{path}", headers=headers) for path in ("/organization/usage", "/organization/limits")]
+    found = [
+        httpx.get(f"{url}{path}", headers=headers, timeout=60)
+        for path in ("/organization/usage", "/organization/limits")
+    ]
     return [answer.raise_for_status().json() for answer in found]

@@ -33,9 +33,10 @@ def standin():
 
 
 @contextmanager
-def poller_of(store, standin, clock, *, key=KEY, timeout_seconds=0.5):
+def poller_of(store, standin, clock, *, key=KEY, timeout_seconds=20):
+    """Poll with time for an answer even on a busy machine, and the shortest lease."""
     outgoing = Outgoing(test_url=standin.url, timeout_seconds=timeout_seconds)
-    made = Poller(store, Vault(key), outgoing, clock, seconds=0, per_second=1_000, timeout_seconds=timeout_seconds)
+    made = Poller(store, Vault(key), outgoing, clock, seconds=0, per_second=1_000, timeout_seconds=0.5)
     with made:
         yield made
     outgoing.close()
@@ -149,7 +150,7 @@ def test_a_provider_that_fails_is_asked_on_and_on_or_its_failure_is_not_told(
     set_up(sqlite_store, organization, clock)
     record(sqlite_store, organization, *(sms(number) for number in range(5)))
     standin.behave(behaviour)
-    timeout_seconds = 0.1 if code == "timeout" else 1
+    timeout_seconds = 0.1 if code == "timeout" else 20
     clock.advance(minutes=1)
     since = clock()
     with poller_of(sqlite_store, standin, clock, timeout_seconds=timeout_seconds) as poller:
@@ -358,7 +359,7 @@ def test_the_worker_marks_what_was_set_up_meanwhile_as_failing(sqlite_store, sta
     clock.advance(minutes=1)
     standin.behave("slow", seconds=0.2)
     standin.behave("hang", times=1)
-    with poller_of(sqlite_store, standin, clock) as poller:
+    with poller_of(sqlite_store, standin, clock, timeout_seconds=1) as poller:
         asking = threading.Thread(target=poller.round)
         asking.start()
         while not standin.requests:
@@ -394,9 +395,9 @@ def test_a_provider_that_hangs_keeps_another_waiting_for_each_of_its_organizatio
     standin.behave("hang")
     clock.advance(minutes=1)
     started = time.monotonic()
-    with poller_of(sqlite_store, standin, clock) as poller:
+    with poller_of(sqlite_store, standin, clock, timeout_seconds=1) as poller:
         assert poller.round() == 1
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < len(hanging) - 0.5
 
 
 def test_an_event_that_waits_no_more_is_asked_for(sqlite_store, standin, clock):
@@ -545,15 +546,15 @@ def test_it_stops_late_or_never(sqlite_store, standin, clock, details):
     record(sqlite_store, organization, *(sms(number) for number in range(10)))
     standin.behave(**details)
     clock.advance(minutes=1)
-    outgoing = Outgoing(test_url=standin.url, timeout_seconds=5)
+    outgoing = Outgoing(test_url=standin.url, timeout_seconds=30)
     with Poller(sqlite_store, Vault(KEY), outgoing, clock, seconds=60, per_second=2, timeout_seconds=5):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not standin.requests and time.monotonic() < deadline:
             time.sleep(0.01)
         assert "poller" in [thread.name for thread in threading.enumerate()]
         stopping = time.monotonic()
     assert "poller" not in [thread.name for thread in threading.enumerate()]
-    assert time.monotonic() - stopping < 3
+    assert time.monotonic() - stopping < 20
     assert 1 <= len(standin.requests) <= 2
     health = status(sqlite_store, organization).connection.health
     assert health.poll_at <= clock(), "what was left is not asked for at once by the next worker"
@@ -567,7 +568,7 @@ def worker(store, standin, clock, seconds):
 
 
 def waited_for(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()

@@ -109,21 +109,19 @@ def test_a_server_that_stops_does_not_wait_for_all_prices_and_leaves_no_lease(tm
     with StandIn() as standin:
         organization = fill(url, standin)
         standin.behave("slow", seconds=0.2)
-        with served_process(url, tmp_path, environment=environment(standin)) as server:
+        # Its lease outlasts this test.
+        patient = {**environment(standin), "SENDMETER_PROVIDER_TIMEOUT_SECONDS": "60"}
+        with served_process(url, tmp_path, environment=patient) as server:
             wait_for(lambda: standin.requests)
-            started = time.monotonic()
             os.kill(server.popen.pid, signal.SIGTERM)
             server.popen.wait(20)
-            assert time.monotonic() - started < 5
             assert "Traceback" not in server.log.read_text()
             assert ACCOUNT["authToken"] not in server.log.read_text()
         asked = len(standin.requests)
         assert asked < COUNT
         standin.behave("well")
         with served_process(url, tmp_path, environment=environment(standin)), closing(Store(url)) as store:
-            restarted = time.monotonic()
-            wait_for(lambda: len(standin.requests) > asked)
-            assert time.monotonic() - restarted < 2.5, "the lease of the stopped server was not given back"
+            wait_for(lambda: len(standin.requests) > asked)  # else the lease of the stopped server was not given back
             number, now = organization.number, datetime.now(UTC)
             wait_for(lambda: not usage.get(store, number, now, known_costs=True, grace_seconds=0).pending)
         # The question that was broken off was asked again.

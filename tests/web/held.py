@@ -22,7 +22,7 @@ def writing_held(store):
             connection.rollback()
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -14,9 +14,9 @@ from tests.live import live_server
 from tests.web.held import until, writing_held
 from tests.web.raw import EVENTS, Caller, check_refusal
 
-BUSY_SECONDS = 0.5
+BUSY_SECONDS = 1
 THREADS, WAITING, BEYOND = 2, 24, 8
-AT_ONCE = 2
+AT_ONCE = 4
 """In seconds: far more than an answer takes."""
 IN_TIME = 5 * BUSY_SECONDS
 """A request waits for its turn, for other writers of the process, and for the database. Were those that wait tried one

@@ -267,7 +267,7 @@ def test_names_cannot_be_chosen_to_share_one_hash(process):
 def test_the_memory_of_many_large_bodies_is_freed(process):
     """A dozen bodies of a mebibyte that are refused leave nothing behind."""
     before = most_memory_kib(process)
-    with httpx.Client(headers={"authorization": f"Bearer {process.token}"}) as http:
+    with httpx.Client(headers={"authorization": f"Bearer {process.token}"}, timeout=60) as http:
         for _ in range(12):
             sent = {"content": b"[" + b"1," * 520_000 + b"1]", "headers": {"content-type": "application/json"}}
             assert http.post(process.url + EVENTS, **sent).status_code == 400

@@ -57,7 +57,7 @@ def process(tmp_path_factory):
     url = f"sqlite:///{folder}/test.db"
     token = run_json("organizations", "create", "--name", "Test", database_url=url)["apiKey"]
     environment = {"SENDMETER_LOG_LEVEL": "debug", "SENDMETER_SECRETS_KEY": SECRETS_KEY}
-    with served_process(url, folder, environment=environment) as running, httpx.Client() as http:
+    with served_process(url, folder, environment=environment) as running, httpx.Client(timeout=60) as http:
         http.headers["authorization"] = f"Bearer {token}"
         running.token, running.folder, running.http = token, folder, http
         yield running
