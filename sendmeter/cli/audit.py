@@ -16,7 +16,7 @@ from sendmeter.services import organizations
 @database_option
 @json_option
 def audit(organization: str, limit: int, database: str | None, as_json: bool) -> None:
-    """Return who changed an organization, newest first.
+    """Show who changed an organization, newest first.
 
     The audit log has each change of its name, anchor and caps, each key made and revoked, and each backfill: when, by
     whom (the id of an API key, or "cli:" and the name of who ran the command), and what.

@@ -90,7 +90,7 @@ _OPTIONS = (
 
 
 def caps_options(command: Command) -> Command:
-    """Return a command the options of all caps, put together as its argument `caps`."""
+    """Add the options of all caps to a command, put together as its argument `caps`."""
 
     @wraps(command)
     def with_caps(

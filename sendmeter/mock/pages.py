@@ -31,7 +31,7 @@ class MockPages(Documentation):
         return ("GET", "HEAD") if path == MOCK or path in _FILES else super().methods_at(path)
 
     async def answer(self, scope: dict[str, Any]) -> Answer:
-        """Return what stands at a request's path; at `/mock/reset`, let the session's world begin again."""
+        """Return what stands at a request's path; at `/mock/reset`, reset the session's world."""
         session, wanted = line_of(scope, SESSION), line_of(scope, SCENARIO)
         path = scope["path"]
         if path == RESET:

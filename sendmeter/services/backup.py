@@ -118,7 +118,7 @@ def _temporary(file: Path, what: str, *, fix: str) -> Iterator[Path]:
 
 
 def _name(partial: Path, file: Path) -> None:
-    """Return a file its name. A second name, unlike a new one, never takes the place of a file that has just come."""
+    """Name a file. A second name, unlike a new one, never takes the place of a file that has just come."""
     try:
         file.hardlink_to(partial)
     except FileExistsError:

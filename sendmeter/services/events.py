@@ -246,7 +246,7 @@ def _audit_details(bookings: Sequence[Booking]) -> dict[str, Any]:
 def _outcomes(
     batch: Batch, bookings: dict[EventKey, Booking], added: set[EventKey]
 ) -> tuple[tuple[EventKey, str], ...]:
-    """Return what became of each event; of several with one key the first was recorded, if any was."""
+    """Return the outcome of each event; of several with one key the first was recorded, if any was."""
     outcomes = []
     waiting = set(added)
     for _, event in batch:

@@ -73,7 +73,7 @@ def settle(store: Store, organization_number: int, known: Sequence[Known], now: 
 
 
 def settle_told(store: Store, organization: Organization, message: Message, now: datetime) -> bool:
-    """Return a message's event the cost that its provider told last; tell whether that is another one than it had.
+    """Set the cost that the provider reported last on a message's event; return whether the cost changed.
 
     With the organization locked. Whatever other event of the message waits for a cost has none of its own.
     """

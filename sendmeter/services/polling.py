@@ -150,7 +150,7 @@ class Poller:
         self._store.write(lambda: providers.answered(self._store, connection, self._name, now))
 
     def _release(self, connection: Connection, poll_at: datetime) -> None:
-        """Return the connection back, to be asked again from an instant on."""
+        """Release the connection, to be asked again from an instant on."""
         self._store.write(lambda: providers.release(self._store, connection, self._name, poll_at))
 
     def _account(self, connection: Connection) -> Mapping[str, str]:

@@ -95,7 +95,7 @@ class Room:
             waiting.pop(connection, None)
 
     def _let_go(self, connection: Connection) -> None:
-        """Return a connection's place away. Its client may still have to take what was written."""
+        """Release a connection's place. Its client may still have to take what was written."""
         self._connections.discard(connection)
         self.beyond.discard(connection)
 
@@ -171,7 +171,7 @@ class Room:
             connection.break_off()
 
     def _look_at_descriptors(self, now: float) -> None:
-        """Return the reserve up where there is no descriptor left; have it back once there are twice as many."""
+        """Release the reserve if no descriptor is left; take it back once there are twice as many."""
         wanted = RESERVE + (RESERVE if self._is_short else NEEDED)
         try:
             while len(self._reserve) < wanted:

@@ -206,7 +206,7 @@ class Store:
         raise AssertionError("unreachable")
 
     def _connect(self) -> None:
-        """Return this thread a connection, where it has none or the one that it had is lost."""
+        """Connect this thread, if it has no connection or lost the one that it had."""
         if self.database.is_connected():
             return
         asked = time.monotonic()

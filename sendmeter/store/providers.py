@@ -214,7 +214,7 @@ def lease(store: Store, connection: Connection, worker: str, now: datetime, unti
 
 
 def release(store: Store, connection: Connection, worker: str, poll_at: datetime) -> None:
-    """Return a leased connection back, to be asked again from an instant on."""
+    """Release a leased connection, to be asked again from an instant on."""
     key = (connection.organization_number, connection.provider)
     store.execute(_RELEASE, (microseconds(poll_at), *key, worker))
 

@@ -46,7 +46,7 @@ class Groups:
         return await future
 
     def _begin(self, loop: asyncio.AbstractEventLoop, lane: int) -> None:
-        """Return what waits in a lane to a thread; a lane in which nobody waits is none."""
+        """Hand what waits in a lane to a thread; a lane in which nothing waits is removed."""
         queue = self._lanes[lane]
         if not queue:
             del self._lanes[lane]

@@ -11,7 +11,7 @@ _current: ContextVar[str] = ContextVar("tracking_id", default=_NONE)
 
 
 def begin() -> str:
-    """Return the request that begins here a tracking id."""
+    """Assign a tracking id to the request that begins here."""
     # Milliseconds first, so that ids sort by time; ten random bytes, so that nobody guesses another's.
     raw = (time.time_ns() // 1_000_000).to_bytes(6) + secrets.token_bytes(10)
     tracking_id = "trk_" + base64.b32hexencode(raw).decode().rstrip("=").lower()

@@ -134,7 +134,7 @@ def test_a_copy_that_is_killed_in_the_middle_leaves_nothing_and_can_be_run_again
 
 
 def make_long(file):
-    """Return the audit log so many lines that copying takes seconds."""
+    """Fill the audit log with so many lines that copying takes seconds."""
     statement = """
     INSERT INTO audit_log WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60000)
     SELECT organization_id, 'aud_' || n, n, 'test', 'test', '{}' FROM numbers, organizations
