@@ -7,7 +7,7 @@ import subprocess
 import time
 from contextlib import closing
 
-from tests.cli.whole import content, fill
+from tests.cli.full_database import content, fill
 from tests.live import SENDMETER, run_cli, run_json
 
 

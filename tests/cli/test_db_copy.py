@@ -15,7 +15,7 @@ import pytest
 from sendmeter.store import Store
 from sendmeter.store.copying import TABLES
 from tests.cli.files import rows, stored_ids
-from tests.cli.whole import content, fill, is_empty
+from tests.cli.full_database import content, fill, is_empty
 from tests.live import SENDMETER, Client, Clock, live_server, run_cli, run_json, served_process
 
 UNDER_WAY = "SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation = 'organizations'::regclass"

@@ -7,7 +7,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.cli.whole import content, fill, is_empty
+from tests.cli.full_database import content, fill, is_empty
 from tests.live import run_cli, run_json
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.generated import generate, guide, lay_out
+from tests.clients.generated_projects import generate, guide, lay_out
 from tests.live import ROOT
 from tests.tools import missing, program
 

@@ -1,10 +1,10 @@
-"""States of a server in which each documented error is what a generated client gets, made as provoked.py makes them."""
+"""States of a server in which a generated client gets each documented error, made as in provoked_responses.py."""
 
 from contextlib import contextmanager
 
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
-from tests.contract.provoked import World, break_database, locked_server, provoked
+from tests.contract.provoked_responses import World, break_database, locked_server, provoked
 from tests.live import live_server
 
 PROVOKED = provoked()

@@ -8,10 +8,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.clients.generated import guide
+from tests.clients.generated_projects import guide
 from tests.clients.refusals import PROVOKED, broken, busy, unavailable
-from tests.clients.typed import TypedServer
-from tests.contract.provoked import CODES, World, newer_schema
+from tests.clients.typed_caller import TypedServer
+from tests.contract.provoked_responses import CODES, World, newer_schema
 from tests.live import ROOT
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.clients.refusals import broken, busy, key_that_meets, unavailable
-from tests.contract.provoked import CODES, World
+from tests.contract.provoked_responses import CODES, World
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]
 

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from sendmeter.contract import contract
-from tests.clients.generated import generate, lay_out
+from tests.clients.generated_projects import generate, lay_out
 from tests.live import ROOT
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]

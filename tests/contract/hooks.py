@@ -177,7 +177,7 @@ def _name_what_is_there(case):
 
 
 def _roomy(caps):
-    """No cap is reached: else, from then on, most answers would be 402, which tests/contract/provoked.py provokes."""
+    """No cap is reached: else most answers would be 402 from then on; provoked_responses.py provokes those."""
     roomy = {name: 10**9 for name in ("messageCap", "budgetCap") if name in caps}
     if "channelCaps" in caps:
         roomy["channelCaps"] = dict.fromkeys(caps["channelCaps"], 10**9)

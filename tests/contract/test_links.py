@@ -6,7 +6,7 @@ from functools import reduce
 import pytest
 
 from sendmeter.contract import contract
-from tests.contract.provoked import REQUESTS, World, as_sent
+from tests.contract.provoked_responses import REQUESTS, World, as_sent
 
 SUCCESSES = (200, 201, 204)
 

@@ -8,7 +8,7 @@ import pytest
 from sendmeter.contract import contract
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
-from tests.contract.provoked import CODES, EMAIL, REQUESTS, World, locked_server, newer_schema, provoked
+from tests.contract.provoked_responses import CODES, EMAIL, REQUESTS, World, locked_server, newer_schema, provoked
 from tests.live import Clock, live_server
 
 PROVOKED = provoked()

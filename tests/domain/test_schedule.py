@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sendmeter.domain.cycles import SHORTEST, Anchor, Cycle, Schedule, cycle_containing
-from tests.domain.lives import ANCHORS, CHANGE, MICROSECOND, NEW_ZONE_DATA, WAIT, WRITE, lives, step
+from tests.domain.schedule_histories import ANCHORS, CHANGE, MICROSECOND, NEW_ZONE_DATA, WAIT, WRITE, lives, step
 
 PROVEN = settings(max_examples=700, derandomize=True, deadline=None)
 YEAR = timedelta(days=365)

@@ -8,7 +8,7 @@ import pytest
 from sendmeter.domain.caps import Caps
 from sendmeter.domain.cycles import Anchor
 from tests.live import NOON
-from tests.services.calls import fail
+from tests.services.use_cases import fail
 
 PATH = "/organization/usage/history"
 

@@ -4,7 +4,7 @@ import pytest
 
 from sendmeter.contract import contract
 from sendmeter.domain.keys import SCOPES
-from tests.contract.provoked import REQUESTS, World
+from tests.contract.provoked_responses import REQUESTS, World
 
 # What a provider signs is nobody's who has a key (test_providers.py).
 NAMED = [

@@ -6,7 +6,7 @@ import pytest
 
 from sendmeter.integrations import KNOWN
 from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
-from tests.integrations.signed import CALL_SID, LEG_UUID, SMS_SID, SMS_UUID, TELNYX_ACCOUNT, TWILIO_ACCOUNT
+from tests.integrations.signed_deliveries import CALL_SID, LEG_UUID, SMS_SID, SMS_UUID, TELNYX_ACCOUNT, TWILIO_ACCOUNT
 from tests.integrations.standin import TELNYX
 
 ACCOUNTS = {"twilio": TWILIO_ACCOUNT, "telnyx": TELNYX_ACCOUNT}

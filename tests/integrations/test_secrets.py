@@ -8,7 +8,7 @@ import pytest
 from sendmeter.errors import Refusal
 from sendmeter.integrations import KNOWN
 from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
-from tests.integrations.signed import (
+from tests.integrations.signed_deliveries import (
     SES_ACCOUNT,
     SMS_SID,
     SMS_UUID,

@@ -19,8 +19,8 @@ from sendmeter.integrations import ses
 from sendmeter.integrations.certificates import FAILURE_KEPT
 from sendmeter.integrations.errors import ProviderTrouble
 from sendmeter.integrations.http_client import Outgoing
-from tests.integrations.anything import JSONS
-from tests.integrations.signed import SES_ACCOUNT, SES_ID, SNS_HOST, TOPIC, Amazon, flipped, ses_event, sns
+from tests.integrations.arbitrary_json import JSONS
+from tests.integrations.signed_deliveries import SES_ACCOUNT, SES_ID, SNS_HOST, TOPIC, Amazon, flipped, ses_event, sns
 from tests.live import NOON
 
 SENT_AT = datetime(2026, 11, 20, 11, 57, tzinfo=UTC)

@@ -13,8 +13,8 @@ from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import InvalidRequest, Unauthorized
 from sendmeter.integrations.errors import MessageTrouble
 from sendmeter.integrations.telnyx import TOLERANCE, receive
-from tests.integrations.anything import JSONS
-from tests.integrations.signed import (
+from tests.integrations.arbitrary_json import JSONS
+from tests.integrations.signed_deliveries import (
     LEG_UUID,
     SMS_UUID,
     TELNYX_ACCOUNT,

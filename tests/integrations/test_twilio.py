@@ -15,8 +15,8 @@ from sendmeter.errors import InvalidRequest, Unauthorized
 from sendmeter.integrations.delivery import Delivery
 from sendmeter.integrations.errors import MessageTrouble
 from sendmeter.integrations.twilio import receive
-from tests.integrations.anything import JSONS, TEXTS
-from tests.integrations.signed import (
+from tests.integrations.arbitrary_json import JSONS, TEXTS
+from tests.integrations.signed_deliveries import (
     CALL_SID,
     FORM,
     SMS_SID,

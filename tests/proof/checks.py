@@ -5,8 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from sendmeter.services.verify import differences
-from tests.proof.answers import amounts, event_json, hold_json, midnight, period, recorded, standing_json
 from tests.proof.model import offset, text, usd
+from tests.proof.model_responses import amounts, event_json, hold_json, midnight, period, recorded, standing_json
 
 USAGE, EVENTS = "/organization/usage", "/organization/usage/events"
 HOLDS, LIMITS = "/organization/usage/holds", "/organization/limits"

@@ -5,9 +5,9 @@ from contextlib import closing
 
 from sendmeter.services.verify import differences
 from tests.cli.processes import wait_until
-from tests.proof.crash_answers import event_of, hold_of, nanos, read
 from tests.proof.crash_journal import COSTED, MESSAGES, amounts, held
 from tests.proof.crash_requests import EVENTS, HOLDS, SCARCE
+from tests.proof.crash_responses import event_of, hold_of, nanos, read
 
 PAGE = 200
 BUSY = """

@@ -14,7 +14,7 @@ from sendmeter.services import organizations
 from sendmeter.services.verify import differences
 from sendmeter.store import Store
 from sendmeter.store.schema import MIGRATIONS, state_of, upgrade
-from tests.cli.whole import content
+from tests.cli.full_database import content
 from tests.proof.crash_checks import wait_until_quiet
 from tests.store.test_upgrade import IDS, _fill
 

@@ -7,8 +7,8 @@ import itertools
 import json
 from dataclasses import replace
 
-from tests.proof.crash_answers import usd
 from tests.proof.crash_journal import COSTED, MESSAGES, Event, Hold, Request
+from tests.proof.crash_responses import usd
 
 EVENTS, HOLDS = "/organization/usage/events", "/organization/usage/holds"
 SCARCE = "SLACK"

@@ -2,8 +2,8 @@
 
 import httpx
 
-from tests.proof.crash_answers import event_of, hold_of, read
 from tests.proof.crash_requests import HOLDS
+from tests.proof.crash_responses import event_of, hold_of, read
 
 PAUSE_SECONDS = 0.1
 

@@ -7,12 +7,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sendmeter.services import audit, organizations
 from tests.live import Client
-from tests.proof.answers import (
+from tests.proof.checks import EVENTS, HOLDS, LIMITS, Checks
+from tests.proof.model import CLOSES_AFTER, COSTED, MESSAGES, Model, nanos, text
+from tests.proof.model_responses import (
     anchor_json,
     written,
 )
-from tests.proof.checks import EVENTS, HOLDS, LIMITS, Checks
-from tests.proof.model import CLOSES_AFTER, COSTED, MESSAGES, Model, nanos, text
 
 TICK = timedelta(microseconds=1)
 BEGINNINGS = (

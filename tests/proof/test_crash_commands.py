@@ -16,7 +16,7 @@ from sendmeter.startup import utc_now
 from sendmeter.store import Store
 from sendmeter.store.schema import state_of, upgrade
 from tests.cli.files import lines_of, rows, stored_ids
-from tests.cli.whole import content, fill, is_empty
+from tests.cli.full_database import content, fill, is_empty
 from tests.live import run_json
 from tests.proof.crash_checks import wait_until_quiet
 from tests.proof.crash_commands import Killing

@@ -2,7 +2,7 @@
 
 from sendmeter.services import audit
 from tests.live import NOON
-from tests.services.calls import founded
+from tests.services.use_cases import founded
 
 
 def test_what_is_done_at_one_instant_is_told_in_its_order(sqlite_store):

@@ -8,7 +8,7 @@ from sendmeter.domain.cycles import Cycle
 from sendmeter.domain.usage import Counter
 from sendmeter.errors import Conflict, InvalidRequest
 from tests.live import NOON
-from tests.services.calls import TICK, USD, check, entry, founded, log, read, record, rows
+from tests.services.use_cases import TICK, USD, check, entry, founded, log, read, record, rows
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 OLD = {"id": "old", "channel": "SMS", "cost": "2", "occurredAt": "2024-02-29T12:00:00Z"}

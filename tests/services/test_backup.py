@@ -12,7 +12,7 @@ import pytest
 from sendmeter.errors import Conflict, NotFound
 from sendmeter.services.backup import Backup, back_up
 from sendmeter.store import Store
-from tests.services.calls import check, founded, record
+from tests.services.use_cases import check, founded, record
 
 
 def ignored(_done, _of):

@@ -12,8 +12,8 @@ from sendmeter.services.organizations import Change
 from sendmeter.services.vault import Vault, new_key
 from sendmeter.store import Store
 from tests.live import NOON
-from tests.services.calls import ON_THE_FIRST, USD, check, entry, founded, place, read, record, rows
-from tests.services.severed import severed
+from tests.services.lost_connections import severed
+from tests.services.use_cases import ON_THE_FIRST, USD, check, entry, founded, place, read, record, rows
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sendmeter.services import copying, health
 from sendmeter.store import Store
 from sendmeter.store.copying import TABLES
 from sendmeter.store.schema import state_of
-from tests.services.calls import check, founded, record
+from tests.services.use_cases import check, founded, record
 
 
 @pytest.fixture

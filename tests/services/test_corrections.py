@@ -12,7 +12,7 @@ from sendmeter.services import corrections, usage
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
 from tests.live import NOON
-from tests.services.calls import TICK, USD, check, entry, fail, founded, read, record, rows
+from tests.services.use_cases import TICK, USD, check, entry, fail, founded, read, record, rows
 
 NOVEMBER_ENDS = datetime(2026, 12, 1, tzinfo=UTC)
 CLOSING = NOVEMBER_ENDS + timedelta(hours=72)

@@ -14,7 +14,7 @@ from sendmeter.services import events, organizations, usage
 from sendmeter.services.verify import differences
 from sendmeter.store import Store
 from tests.live import NOON
-from tests.services import calls
+from tests.services import use_cases
 
 BATCHES, SIZE = 12, 40
 
@@ -152,9 +152,9 @@ NEW_ID = "Give a new event a new id; send a known event again unchanged. Nothing
 def test_a_sender_is_told_what_differs_from_what_and_what_to_do_instead(sqlite_store, sent, message, fix, said):
     organization = founded(sqlite_store)
     known = {"id": "known", "channel": "SMS", "cost": "0.1"}
-    calls.record(sqlite_store, organization, known)
+    use_cases.record(sqlite_store, organization, known)
     with pytest.raises(Conflict) as refusal:
-        calls.record(sqlite_store, organization, *({**known, **each} for each in sent))
+        use_cases.record(sqlite_store, organization, *({**known, **each} for each in sent))
     assert refusal.value.message == f"{message} known already with other content."
     assert refusal.value.fix == fix
     assert [fault.message.partition(" of source api ")[2] for fault in refusal.value.faults] == said
@@ -167,6 +167,6 @@ def test_each_time_that_is_refused_is_told(sqlite_store):
         for name, at in (("a", "2026-11-21T12:00:00Z"), ("b", "2020-01-01T00:00:00Z"))
     ]
     with pytest.raises(InvalidRequest) as refusal:
-        calls.record(sqlite_store, organization, {"id": "right", "channel": "SMS"}, *sent)
+        use_cases.record(sqlite_store, organization, {"id": "right", "channel": "SMS"}, *sent)
     assert len(refusal.value.faults) == 2
     assert all(fault.message.startswith("occurredAt ") for fault in refusal.value.faults)

@@ -15,7 +15,7 @@ from sendmeter.services import corrections, organizations, usage
 from sendmeter.services.organizations import Change
 from sendmeter.store import cycles
 from tests.live import NOON
-from tests.services.calls import TICK, USD, check, fail, founded, record
+from tests.services.use_cases import TICK, USD, check, fail, founded, record
 
 DAY, GRACE = timedelta(days=1), timedelta(hours=72)
 BEGINNING = datetime(2025, 9, 1, tzinfo=UTC)

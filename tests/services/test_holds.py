@@ -12,7 +12,7 @@ from sendmeter.errors import Conflict, InvalidRequest, NotFound, UsageLimitExcee
 from sendmeter.services import corrections, holds, limits
 from sendmeter.store import organizations as stored_organizations
 from tests.live import NOON
-from tests.services.calls import TICK, USD, ask, check, entry, founded, place, read, record
+from tests.services.use_cases import TICK, USD, ask, check, entry, founded, place, read, record
 
 EXPIRY = NOON + timedelta(seconds=900)
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from sendmeter.domain.keys import token_of
 from sendmeter.errors import Fault, Forbidden, InvalidRequest, NotFound, Unauthorized
 from sendmeter.services import keys, organizations
 from tests.live import NOON
-from tests.services.calls import log
+from tests.services.use_cases import log
 
 
 @pytest.fixture

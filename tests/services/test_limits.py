@@ -13,7 +13,7 @@ from sendmeter.services.organizations import Change
 from sendmeter.services.organizations import change as change_organization
 from sendmeter.store import Store
 from tests.live import NOON
-from tests.services.calls import ask, founded, log, place, record
+from tests.services.use_cases import ask, founded, log, place, record
 
 
 def change(store, organization, caps, now=NOON, by="key_1"):

@@ -15,7 +15,7 @@ from sendmeter.services.organizations import Change
 from sendmeter.store import Store
 from sendmeter.store import cycles as cycle_rows
 from tests.live import NOON
-from tests.services.calls import ON_THE_FIRST, TICK, check, founded, log, read, record, rows
+from tests.services.use_cases import ON_THE_FIRST, TICK, check, founded, log, read, record, rows
 
 NOVEMBER = Cycle(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 JANUARY = datetime(2027, 1, 1, tzinfo=UTC)

@@ -19,7 +19,7 @@ from sendmeter.store import messages as stored_messages
 from sendmeter.store import providers as stored
 from tests.integrations.standin import StandIn
 from tests.live import Clock
-from tests.services.calls import TICK, USD, check, entry, founded, read, record
+from tests.services.use_cases import TICK, USD, check, entry, founded, read, record
 
 SID = "SM{:032x}"
 KEY = new_key()

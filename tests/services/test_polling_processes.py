@@ -16,7 +16,7 @@ from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
 from tests.integrations.standin import StandIn
 from tests.live import Client, served_process
-from tests.services.calls import record
+from tests.services.use_cases import record
 
 COUNT = 40
 KEY = new_key()

@@ -13,10 +13,10 @@ from sendmeter.integrations.http_client import Outgoing
 from sendmeter.services import providers
 from sendmeter.services.providers import Status
 from sendmeter.services.vault import Vault, new_key
-from tests.integrations.signed import SES_ACCOUNT, Amazon, ses_event, sns
+from tests.integrations.signed_deliveries import SES_ACCOUNT, Amazon, ses_event, sns
 from tests.integrations.standin import StandIn
 from tests.live import NOON
-from tests.services.calls import founded, log, record
+from tests.services.use_cases import founded, log, record
 
 TWILIO = {"accountSid": f"AC{1:032x}", "authToken": "s3cret-token"}
 ONE, OTHER = (base64.urlsafe_b64encode(bytes([number]) * 32).decode() for number in (1, 2))

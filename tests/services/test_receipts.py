@@ -11,7 +11,7 @@ from sendmeter.domain.receipts import Receipt
 from sendmeter.errors import Conflict
 from sendmeter.services import corrections, receipts
 from tests.live import NOON
-from tests.services.calls import TICK, USD, check, connect, entry, founded, read, record, rows
+from tests.services.use_cases import TICK, USD, check, connect, entry, founded, read, record, rows
 
 SMS = {"id": "s", "channel": "SMS", "provider": "twilio", "providerMessageId": "SM1"}
 CLOSED = datetime.fromisoformat("2026-12-10T12:00:00Z")

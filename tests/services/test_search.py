@@ -10,7 +10,7 @@ from sendmeter.errors import InvalidRequest, NotFound
 from sendmeter.services import corrections, events
 from sendmeter.services.events import Search
 from tests.live import NOON
-from tests.services.calls import USD, check, entry, founded, record
+from tests.services.use_cases import USD, check, entry, founded, record
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 # So few instants that most are shared; ids and sources that sort one way as bytes and another way as words.

@@ -10,7 +10,7 @@ from sendmeter.domain.events import UsageEvent
 from sendmeter.errors import NotFound, ProviderFailed, UsageLimitExceeded
 from sendmeter.services import events, organizations, usage
 from tests.live import NOON
-from tests.services.calls import fail
+from tests.services.use_cases import fail
 
 HOUR = 3600
 

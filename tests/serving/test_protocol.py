@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.web.held import until, writing_held
+from tests.web.blocked_writers import until, writing_held
 from tests.web.raw import EMAIL, EVENTS, check_refusal, chunked
 
 INVALID = (400, "invalid_request")

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from sendmeter.serving.room import SPARE
 from tests.live import Clock, live_server
-from tests.web.held import until, writing_held
+from tests.web.blocked_writers import until, writing_held
 from tests.web.raw import EMAIL, EVENTS, Caller, check_refusal
 
 SECONDS = 0.5

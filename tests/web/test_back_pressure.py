@@ -11,7 +11,7 @@ from sendmeter.services.verify import differences
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
 from tests.live import live_server
-from tests.web.held import until, writing_held
+from tests.web.blocked_writers import until, writing_held
 from tests.web.raw import EVENTS, Caller, check_refusal
 
 BUSY_SECONDS = 1

@@ -9,7 +9,7 @@ import pytest
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
 from tests.live import live_server
-from tests.web.held import until, writing_held
+from tests.web.blocked_writers import until, writing_held
 from tests.web.raw import EMAIL, Caller
 
 EVENT = {"id": "a", "channel": "EMAIL"}

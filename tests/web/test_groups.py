@@ -14,7 +14,7 @@ from sendmeter.store import Store
 from sendmeter.store import organizations as stored_organizations
 from sendmeter.web.server import _COUNTING, _FEW_ROWS, _TOGETHER
 from tests.live import live_server
-from tests.web.held import until, writing_held
+from tests.web.blocked_writers import until, writing_held
 
 EVENT = {"channel": "EMAIL"}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sendmeter.contract import contract
 from sendmeter.errors import UnsupportedMediaType
 from sendmeter.web.validation import body_of
-from tests.contract.provoked import World
+from tests.contract.provoked_responses import World
 from tests.contract.signing import report, signed
 from tests.live import NOON
 from tests.web.raw import Line, check_refusal, chunked

@@ -7,7 +7,7 @@ from sendmeter.domain.cycles import Anchor
 from sendmeter.services import organizations
 from sendmeter.store import Store
 from sendmeter.store.schema import upgrade
-from tests.contract.provoked import World
+from tests.contract.provoked_responses import World
 from tests.live import Clock, live_server
 from tests.web.raw import Caller
 

@@ -4,7 +4,7 @@ import json
 import re
 
 from sendmeter.contract import contract
-from tests.contract.provoked import REQUESTS
+from tests.contract.provoked_responses import REQUESTS
 
 OPERATIONS = contract().operations
 WITH_KEY = [name for name, operation in OPERATIONS.items() if not operation.public]

@@ -7,7 +7,7 @@ import pytest
 
 from sendmeter.cli.serve import configured
 from sendmeter.contract import contract
-from tests.contract.provoked import World, break_database, locked_server
+from tests.contract.provoked_responses import World, break_database, locked_server
 from tests.contract.signing import signed
 from tests.live import live_server, run_json, served_process
 from tests.proof.attack.estate import OPERATIONS, head, request_of

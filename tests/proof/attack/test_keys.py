@@ -14,7 +14,7 @@ import pytest
 
 from sendmeter.domain.keys import PREFIX, SCOPES, hash_of, read_token
 from sendmeter.services import keys
-from tests.contract.provoked import World
+from tests.contract.provoked_responses import World
 from tests.proof.attack.estate import OPERATIONS, SCOPED, WITH_KEY, head, request_of, rows
 from tests.web.raw import Line, check_refusal
 
@@ -252,7 +252,7 @@ def test_no_key_is_kept_in_the_database_or_beside_it(sqlite_server):
 @pytest.mark.skipif(not ROUNDS, reason="a stopwatch is for the long form alone (make proof)")
 def test_the_time_for_a_wrong_key_does_not_reveal_how_wrong_it_is(sqlite_store, clock):
     """Right but for its end, wrong from its beginning, and nobody's: taken in turns, their medians are as one."""
-    from tests.services.calls import founded
+    from tests.services.use_cases import founded
 
     organization = founded(sqlite_store)
     made = keys.create(sqlite_store, organization.number, "a", (), clock(), by="test")

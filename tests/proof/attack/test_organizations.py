@@ -10,7 +10,7 @@ import string
 import pytest
 
 from sendmeter.domain.keys import SCOPES
-from tests.contract.provoked import NOWHERE, REQUESTS, SMS, UNKNOWN, World
+from tests.contract.provoked_responses import NOWHERE, REQUESTS, SMS, UNKNOWN, World
 from tests.contract.signing import report, signed
 from tests.live import NOON
 from tests.proof.attack.estate import OPERATIONS, WITH_KEY, rows, same_answer

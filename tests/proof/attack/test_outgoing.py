@@ -18,8 +18,8 @@ from sendmeter.contract import contract
 from sendmeter.integrations import ses
 from sendmeter.services import providers
 from sendmeter.services.vault import vault_of
-from tests.contract.provoked import World
-from tests.integrations.signed import SNS_HOST, TOPIC, Amazon, ses_event
+from tests.contract.provoked_responses import World
+from tests.integrations.signed_deliveries import SNS_HOST, TOPIC, Amazon, ses_event
 from tests.integrations.standin import StandIn
 from tests.live import live_server
 

@@ -9,7 +9,7 @@ import pytest
 
 from sendmeter.contract import contract
 from sendmeter.contract.walking import shown
-from tests.contract.provoked import REQUESTS, World
+from tests.contract.provoked_responses import REQUESTS, World
 from tests.proof.attack.estate import OPERATIONS, rows
 from tests.proof.attack.shapes import body_with, bounds, example_of, json_bodies, places, resolved
 

@@ -107,7 +107,7 @@ def fuzz(name):
 
     watched, not_watched = ["sendmeter", "tests.proof.parsers", "email", "urllib"], ["tests.integrations", "tests.live"]
     with atheris.instrument_imports(include=watched, exclude=not_watched):
-        from tests.proof.parsers.known import PARSERS
+        from tests.proof.parsers.registry import PARSERS
     parser, folder = PARSERS[name], BUILD / name
     _begin(folder, parser)
     places = set()
@@ -152,14 +152,14 @@ def _place(error):
 
 def again(name, path):
     """Run one input again, without atheris."""
-    from tests.proof.parsers.known import PARSERS
+    from tests.proof.parsers.registry import PARSERS
 
     PARSERS[name].check(Path(path).read_bytes())
     sys.stdout.write(f"{name} holds what it promises for {path}.\n")
 
 
 def main():
-    from tests.proof.parsers.known import PARSERS
+    from tests.proof.parsers.registry import PARSERS
 
     names = os.environ.get("FUZZ_PARSERS", "").split() or list(PARSERS)
     if unknown := set(names) - PARSERS.keys():

@@ -21,13 +21,17 @@ from sendmeter.errors import InvalidRequest, Unauthorized
 from sendmeter.integrations import ses, telnyx, twilio
 from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
 from sendmeter.integrations.http_client import Outgoing
-from tests.integrations import signed
+from tests.integrations import signed_deliveries as signed
 from tests.integrations.standin import StandIn
 from tests.live import NOON
 from tests.proof.parsers.drawn import Drawn, altered, as_json, edited
 from tests.proof.parsers.outcomes import outcome
 
-TELNYX = [signed.telnyx_sms(), signed.telnyx_call(), signed.telnyx_sms("message.sent", cost=None)]
+TELNYX = [
+    signed.telnyx_sms(),
+    signed.telnyx_call(),
+    signed.telnyx_sms("message.sent", cost=None),
+]
 TWILIO = [signed.twilio_sms(), signed.twilio_call()]
 MAILS = [signed.ses_event(), signed.ses_event("Send", named="notificationType")]
 DATE = "2026-11-20T12:00:00Z"

@@ -13,7 +13,7 @@ import pytest
 from sendmeter import strict_json
 from sendmeter.integrations import ses, telnyx, twilio
 from tests.proof.parsers.drawn import Drawn, edited
-from tests.proof.parsers.known import CORPUS, PARSERS, found
+from tests.proof.parsers.registry import CORPUS, PARSERS, found
 
 EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "20"))
 SEED = int(os.environ.get("PROOF_SEED", "1"))

@@ -10,7 +10,7 @@ from functools import cache
 from sendmeter.integrations import certificates, http_client, telnyx, twilio
 from sendmeter.integrations.errors import MessageTrouble, ProviderTrouble
 from sendmeter.integrations.http_client import Outgoing
-from tests.integrations import signed
+from tests.integrations import signed_deliveries as signed
 from tests.integrations.standin import StandIn
 from tests.proof.parsers.amounts import MOST_COST
 from tests.proof.parsers.drawn import Drawn, altered, as_json, edited

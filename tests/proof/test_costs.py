@@ -9,8 +9,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from sendmeter.services.vault import Vault, new_key
 from tests.integrations.standin import StandIn
+from tests.proof.cost_machine import Told
 from tests.proof.test_model import EXAMPLES, SEED, chosen
-from tests.proof.told import Told
 
 
 @pytest.mark.parametrize("records", [False, True])

@@ -14,7 +14,7 @@ from sendmeter.services.vault import vault_of
 from sendmeter.store import Store
 from tests.contract.signing import SETUP, report, signed
 from tests.live import JSON, NOON, live_server
-from tests.services.calls import fail
+from tests.services.use_cases import fail
 
 EMAIL = {"id": "1", "channel": "EMAIL"}
 SMS = {"id": "known", "channel": "SMS", "provider": "twilio"}

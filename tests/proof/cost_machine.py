@@ -20,7 +20,7 @@ from sendmeter.services import corrections, events, providers, usage
 from sendmeter.services.polling import Poller
 from sendmeter.services.verify import differences
 from tests.live import NOON
-from tests.services.calls import founded
+from tests.services.use_cases import founded
 
 TELNYX = Ed25519PrivateKey.generate()
 TELNYX_SETUP = {

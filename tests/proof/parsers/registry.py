@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.proof.parsers import amounts, answers, bodies, events, signatures, times, tokens
+from tests.proof.parsers import amounts, bodies, events, provider_responses, signatures, times, tokens
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -34,9 +34,9 @@ PARSERS = {
     "telnyx": Parser(signatures.check_telnyx, signatures.SEEDS, signatures.TOKENS),
     "twilio": Parser(signatures.check_twilio, signatures.FORM_SEEDS, signatures.FORM_TOKENS),
     "ses": Parser(signatures.check_ses, signatures.SEEDS, signatures.TOKENS, slow=True),
-    "certificates": Parser(answers.check_certificate, answers.CERTIFICATE_SEEDS),
-    "prices": Parser(answers.check_price, answers.PRICE_SEEDS, signatures.TOKENS, slow=True),
-    "dates": Parser(answers.check_date, answers.DATE_SEEDS, answers.DATE_TOKENS),
+    "certificates": Parser(provider_responses.check_certificate, provider_responses.CERTIFICATE_SEEDS),
+    "prices": Parser(provider_responses.check_price, provider_responses.PRICE_SEEDS, signatures.TOKENS, slow=True),
+    "dates": Parser(provider_responses.check_date, provider_responses.DATE_SEEDS, provider_responses.DATE_TOKENS),
 }
 
 

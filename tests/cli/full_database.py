@@ -20,7 +20,7 @@ from sendmeter.services.vault import Vault, new_key
 from sendmeter.store import Store, messages
 from sendmeter.store import providers as stored
 from sendmeter.store.schema import upgrade
-from tests.services.calls import fail
+from tests.services.use_cases import fail
 
 HISTORY = "schema_migration"
 
