@@ -6,6 +6,7 @@ request that was just sent on it: their senders cannot know what became of it. H
 """
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -71,6 +72,8 @@ class Server(uvicorn.Server):
             self.should_exit = True
             signal.signal(signal.SIGALRM, self._break_off)
             signal.alarm(self._stop_seconds)
+            # Once nothing is left to break off: the interpreter may end late, and without the handler.
+            atexit.register(signal.alarm, 0)
 
     def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.should_exit:

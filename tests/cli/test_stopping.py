@@ -46,6 +46,19 @@ def test_a_request_that_is_under_way_at_sigterm_is_still_recorded_and_answered(w
         assert writer.execute("SELECT event_id FROM events").fetchall() == [("1",)]
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_answered_all_in_time_exits_0_even_if_its_interpreter_ends_late(workers, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import atexit, time\natexit.register(time.sleep, 3)\n")
+    url = f"sqlite:///{tmp_path}/test.db"
+    run_json("organizations", "create", "--name", "A", database_url=url)
+    options, environment = ["--workers", workers, "--stop-timeout", "1"], {"PYTHONPATH": str(tmp_path)}
+    with served_process(url, tmp_path, *options, environment=environment) as server:
+        assert httpx.get(f"{server.url}/health/ready", timeout=30).status_code == 200
+        server.popen.send_signal(signal.SIGTERM)
+        assert server.popen.wait(30) == 0
+        assert "broken off" not in server.log.read_text()
+
+
 def wait_until_closed(server):
     """Wait until each process has let go of the listening socket, or for two seconds where one holds it to its end."""
     host, port = server.url.removeprefix("http://").split(":")

@@ -54,6 +54,11 @@ def serving(shop, tmp_path):  # noqa: F811 - the fixture
     assert start.acknowledged <= set(stored_ids(shop["url"]))
 
 
+def answered(ask):
+    """Ask until there is an answer: on a busy machine a client may send so late that its idle connection is closed."""
+    return next(status for status in (ask() for _ in range(5)) if status is not None)
+
+
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=long_only)])
 def test_more_idle_connections_than_there_is_room_for_shut_nobody_out(workers, serving):
     environment = {
@@ -121,8 +126,8 @@ def test_with_no_descriptor_left_it_says_so_and_that_it_lives_and_goes_on_once_t
         began = time.monotonic()
         told = Counter()
         for number in range(20):
-            told[recorded(server.url, serving.key, f"e{number}")] += 1
-            told[f"live {asked(server.url, '/health/live')}"] += 1
+            told[answered(lambda number=number: recorded(server.url, serving.key, f"e{number}"))] += 1
+            told[f"live {answered(lambda: asked(server.url, '/health/live'))}"] += 1
         assert told == {503: 20, "live 200": 20}
         lines = [line for line in server.log.read_text().splitlines() if "sendmeter.access" not in line]
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
