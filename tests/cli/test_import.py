@@ -6,10 +6,12 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.cli.files import events_of_today, lines_of, rows, served_sums, stored_ids, sums
+from tests.cli.processes import wait_until
 from tests.live import SENDMETER, run_cli, run_json
 
 
@@ -209,6 +211,8 @@ def test_an_import_that_is_stopped_goes_on_when_it_is_run_again(stop, kind, requ
             assert popen.poll() is None, popen.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        # What is stored may not be in its report yet: it is once it waits for more of its input.
+        wait_until(lambda: Path(f"/proc/{popen.pid}/syscall").read_text().startswith("0 0x0 "))
         popen.send_signal(stop)
         popen.wait(30)
         output, errors = popen.stdout.read(), popen.stderr.read().decode()
